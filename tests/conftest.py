@@ -1,0 +1,61 @@
+"""What several test files share: a tiny Fashion-MNIST, and a switch-off for the network."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tutorial_utils import data, sketches
+
+SIZES = {"train": 40, "t10k": 20}
+
+
+@pytest.fixture(autouse=True)
+def own_data_folder(tmp_path, monkeypatch) -> Path:
+    """Every test starts without data, in a data folder of its own, and with no settings but those of the tests."""
+    for name in "TUTORIAL_SOURCE", "TUTORIAL_DEVICE":
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(data, "_given_up", set())
+    folder = tmp_path / "data"
+    monkeypatch.setenv("TUTORIAL_DATA", str(folder))
+    monkeypatch.setattr(data.FashionMNIST, "mirrors", ())  # a test run never touches the network
+    return folder
+
+
+@pytest.fixture
+def real_files(tmp_path, monkeypatch) -> Path:
+    """A folder with a tiny set of four files, whose hashes count as those of the real set."""
+    files = tmp_path / "server"
+    files.mkdir()
+    rng = np.random.default_rng(0)
+    for split, size in SIZES.items():
+        images = rng.integers(0, 256, (size, 28, 28), np.uint8)
+        data.write_idx(files / f"{split}-images-idx3-ubyte.gz", images)
+        data.write_idx(files / f"{split}-labels-idx1-ubyte.gz", np.arange(size, dtype=np.uint8) % 10)
+    sums = {name: hashlib.sha256((files / name).read_bytes()).hexdigest() for name in data.SHA256}
+    monkeypatch.setattr(data, "SHA256", sums)
+    return files
+
+
+@pytest.fixture
+def real_set(real_files, own_data_folder) -> Path:
+    """A data folder that holds the tiny set as the real one."""
+    (own_data_folder / "FashionMNIST").mkdir(parents=True)
+    real_files.rename(own_data_folder / "FashionMNIST" / "raw")
+    return own_data_folder
+
+
+@pytest.fixture
+def quick_sketches(monkeypatch) -> list[bool]:
+    """Makes drawing take no time; returns the list of the drawings made, True for a training set."""
+    drawn = []
+
+    def draw(train, report):
+        drawn.append(train)
+        size = SIZES["train" if train else "t10k"]
+        report(size)
+        return np.full((size, 28, 28), 7, np.uint8), np.arange(size, dtype=np.uint8) % 10
+
+    monkeypatch.setattr(sketches, "draw", draw)
+    return drawn

@@ -1,0 +1,32 @@
+import pytest
+import torch
+
+from tutorial_utils.devices import pick_device
+
+
+def test_without_an_accelerator_it_is_the_cpu(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: None)
+    assert pick_device() == torch.device("cpu")
+
+
+def test_an_accelerator_is_taken_if_it_is_there(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: torch.device("mps"))
+    assert pick_device() == torch.device("mps")
+
+
+def test_the_environment_overrules_the_choice(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: torch.device("cpu"))
+    monkeypatch.setenv("TUTORIAL_DEVICE", "meta")
+    assert pick_device() == torch.device("meta")
+
+
+@pytest.mark.parametrize("wanted", ["graphics", "cuda:99", "cpu:x"])
+def test_a_device_that_is_not_there_is_refused_with_what_to_do(monkeypatch, wanted):
+    monkeypatch.setenv("TUTORIAL_DEVICE", wanted)
+    with pytest.raises(ValueError, match=rf"TUTORIAL_DEVICE is '{wanted}'.*such as 'cpu', or unset it"):
+        pick_device()
+
+
+def test_a_model_can_be_moved_to_the_device_and_used_there():
+    device = pick_device()
+    assert torch.ones(2, device=device).sum().item() == 2

@@ -1,0 +1,27 @@
+"""Which device to compute on."""
+
+import os
+
+import torch
+
+
+def pick_device() -> torch.device:
+    """Return the device that models and batches are moved to: an accelerator if there is one, else the CPU.
+
+    `TUTORIAL_DEVICE` (for example `cpu`, `cuda`, `cuda:1`, `mps`) overrules the choice.
+
+    Raises:
+        ValueError: `TUTORIAL_DEVICE` names no device of PyTorch, or one that this machine does not have.
+
+    Source: https://docs.pytorch.org/docs/stable/accelerator.html
+    """
+    wanted = os.environ.get("TUTORIAL_DEVICE")
+    if not wanted:
+        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    try:
+        return torch.empty(0, device=wanted).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"TUTORIAL_DEVICE is {wanted!r}, which cannot be used here: {str(error).splitlines()[0]} "
+            "Set it to a device of this machine, such as 'cpu', or unset it and let PyTorch choose."
+        ) from error
