@@ -28,22 +28,23 @@ class Figure(matplotlib.figure.Figure):
 
     def _repr_png_(self) -> bytes:
         image = io.BytesIO()
-        self.savefig(image, format="png")
+        self.savefig(image, format="png", bbox_inches="tight")
         return image.getvalue()
 
 
 def show_images(images: Tensor, titles: Sequence[str] | None = None, columns: int | None = None) -> Figure:
     """Return a figure of grey images (N, H, W) or (N, 1, H, W), N >= 1, each under its title, in rows of `columns`.
 
-    0 is drawn black. The brightest pixel of all images is white, 1.0 at least (255 for integers).
+    0 is drawn black, 1.0 white (255 for integers); where an image has brighter pixels, the brightest of all is white.
     """
     images = images.squeeze(1) if images.ndim == 4 else images  # (N, H, W)
     images = images.numpy(force=True)
     columns = columns or min(len(images), 8)
     rows = -(-len(images) // columns)
+    side = max(1.25, 4 / columns)  # inches
     white = max(images.max(), 1 if images.dtype.kind == "f" else 255)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(1.25 * columns, (1.25 + 0.25 * bool(titles)) * rows), layout="constrained")
+        figure = Figure(figsize=(side * columns, (side + 0.3 * bool(titles)) * rows), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes in grid.flat:
             axes.set_axis_off()
