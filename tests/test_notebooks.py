@@ -1,0 +1,274 @@
+"""What every notebook keeps to. A new notebook is tested by being in the folder."""
+
+import ast
+import re
+import statistics
+from itertools import pairwise
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PLUMBING = {"FashionMNIST", "pick_device", "show_images", "plot_bars", "plot_confusion", "plot_history"}
+REHEARSAL = {"explain_mistakes"}  # the decorator that lessons leave out
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@pytest.fixture(autouse=True)
+def own_data_folder():
+    """Notebooks use the data that a learner's notebooks use, unlike the other tests."""
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tagged(notebook, tag):
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
+
+
+def sections(notebook):
+    """Return the sections, each as its title and its cells; the opening cell is left out."""
+    found = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("## "):
+            found.append((cell.source.splitlines()[0].removeprefix("## "), []))
+        if found:
+            found[-1][1].append(cell)
+    return found
+
+
+def text_of(cells):
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def definitions(source):
+    return {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
+def imports_of_the_package(source):
+    """Return the names that `source` imports from the package."""
+    return {
+        alias.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tutorial_utils")
+        for alias in node.names
+    }
+
+
+PACKAGE = {
+    name: node
+    for module in sorted((ROOT / "tutorial_utils").glob("*.py"))
+    for name, node in definitions(module.read_text(encoding="utf-8")).items()
+}
+
+
+class Bare(ast.NodeTransformer):
+    """Takes docstrings, annotations and the decorator that words mistakes out of a definition."""
+
+    def visit(self, node):
+        node = super().visit(node)
+        for annotation in "returns", "annotation":
+            if hasattr(node, annotation):
+                setattr(node, annotation, None)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            node.decorator_list = [d for d in node.decorator_list if getattr(d, "id", None) not in REHEARSAL]
+            if ast.get_docstring(node) is not None:
+                node.body = node.body[1:]
+        return node
+
+
+def bare(node):
+    return ast.dump(Bare().visit(ast.parse(ast.unparse(node))))
+
+
+# ------------------------------------------------------------------------------------------------------- as committed
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+
+
+@each_notebook
+def test_it_is_a_valid_notebook_without_outputs_and_with_clean_metadata(path):
+    notebook = read(path)
+    nbformat.validate(notebook)
+    assert notebook.metadata == {
+        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for cell in notebook.cells:
+        assert cell.source.strip() == cell.source != ""
+        assert cell.metadata.keys() <= {"tags", "slideshow"}
+    for cell in code_cells(notebook):
+        assert cell.outputs == []
+        assert cell.execution_count is None
+
+
+# ------------------------------------------------------------------------------------------------- one source of code
+
+
+@each_notebook
+def test_a_definition_that_the_package_has_too_is_the_packages_code(path):
+    for cell in code_cells(read(path)):
+        for name, node in definitions(cell.source).items():
+            assert name not in PACKAGE or bare(node) == bare(PACKAGE[name]), f"{name} differs from the package's"
+
+
+@each_notebook
+def test_what_a_lesson_writes_out_is_imported_after_it(path):
+    cells = code_cells(read(path))
+    for position, cell in enumerate(cells):
+        later = set().union(*(imports_of_the_package(other.source) for other in cells[position + 1 :]))
+        assert definitions(cell.source).keys() & PACKAGE.keys() <= later
+
+
+def test_nothing_is_imported_from_the_package_before_a_notebook_has_shown_it():
+    shown = set(PLUMBING)
+    for path in NOTEBOOKS:
+        for cell in code_cells(read(path)):
+            unknown = imports_of_the_package(cell.source) - shown
+            assert not unknown, f"{path.stem} imports {unknown}, which no notebook has shown"
+            shown |= definitions(cell.source).keys()
+
+
+def test_plumbing_is_what_the_package_has_and_the_notebooks_use():
+    used = set().union(*(imports_of_the_package(cell.source) for path in NOTEBOOKS for cell in code_cells(read(path))))
+    assert PACKAGE.keys() >= PLUMBING
+    assert PLUMBING - {"plot_confusion"} <= used  # which notebook 06 needs
+
+
+def test_comparing_code_sees_through_docstrings_and_annotations_only():
+    packages = 'def f(x: int) -> int:\n    """Say."""\n    y: int = 1\n    return x + y'
+    assert bare(ast.parse(packages)) == bare(ast.parse("def f(x):\n    y: float = 1\n    return x + y"))
+    assert bare(ast.parse("@explain_mistakes\ndef f(x):\n    return x")) == bare(ast.parse("def f(x):\n    return x"))
+    assert bare(ast.parse("@torch.no_grad()\ndef f(x):\n    return x")) != bare(ast.parse("def f(x):\n    return x"))
+    assert bare(ast.parse("def f(x):\n    return x + 1")) != bare(ast.parse("def f(x):\n    return x + 2"))
+
+
+# -------------------------------------------------------------------------------------------------------- the lesson
+
+
+@each_notebook
+def test_it_opens_with_its_question_its_goals_and_both_in_chinese(path):
+    opening = read(path).cells[0].source
+    assert opening.startswith(f"# {path.stem[:2]} · ")
+    assert re.search(r"^\*\*[^*]+\?\*\*", opening, re.MULTILINE)
+    assert "**You will**" in opening
+    assert "**You need**" in opening
+    assert "**Time:**" in opening
+    assert len(re.findall(r"^> .+", opening[opening.index("> 概要：") :], re.MULTILINE)) == 2
+
+
+@each_notebook
+def test_set_up_imports_first_and_holds_the_settings_in_one_tagged_cell(path):
+    notebook = read(path)
+    assert imports_of_the_package(code_cells(notebook)[0].source)
+    (settings,) = tagged(notebook, "parameters")
+    for node in ast.parse(settings.source).body:
+        assert isinstance(node, ast.Assign)
+        assert all(target.id.isupper() for target in node.targets)
+
+
+@each_notebook
+def test_every_section_has_its_chinese_note_and_something_to_predict(path):
+    *lessons, (closing, last_cells) = sections(read(path))
+    assert len(lessons) >= 3
+    for title, cells in lessons:
+        text = text_of(cells)
+        assert "> **Predict.** " in text, f"nothing to predict in {title!r}"
+        assert re.search(r"^> 笔记：", text, re.MULTILINE), f"no note in {title!r}"
+        assert any(cell.cell_type == "code" for cell in cells), f"nothing to run in {title!r}"
+    assert re.search(r"^\| idea \| PyTorch name \|", text_of(last_cells), re.MULTILINE), closing
+    assert "**Next:**" in text_of(last_cells)
+    assert "](http" in text_of(last_cells)
+
+
+@each_notebook
+def test_a_chinese_note_is_one_to_three_short_lines(path):
+    for note in re.findall(r"^> 笔记：.*(?:\n> .*)*", text_of(read(path).cells), re.MULTILINE):
+        lines = note.splitlines()
+        assert len(lines) <= 3
+        assert all(len(line) <= 110 for line in lines), note
+        assert len(re.findall(r"[\u4e00-\u9fff]", note)) >= 12
+
+
+@each_notebook
+def test_what_is_to_predict_is_answered_by_the_cell_below(path):
+    cells = read(path).cells
+    for cell, following in pairwise(cells):
+        if "> **Predict.** " in cell.source:
+            assert following.cell_type == "code", cell.source
+
+
+@each_notebook
+def test_one_mistake_is_made_on_purpose_and_then_read(path):
+    cells = read(path).cells
+    (mistake,) = tagged(read(path), "raises-exception")
+    position = next(i for i, cell in enumerate(cells) if cell.id == mistake.id)
+    assert mistake.cell_type == "code"
+    assert cells[position - 1].cell_type == cells[position + 1].cell_type == "markdown"
+    assert re.search(r"message|error", cells[position + 1].source)
+
+
+@each_notebook
+def test_cells_are_short_and_never_far_from_a_sentence(path):
+    notebook = read(path)
+    lengths = [len(cell.source.splitlines()) for cell in code_cells(notebook)]
+    assert statistics.median(lengths) <= 5
+    for cell in code_cells(notebook):
+        assert len(cell.source.splitlines()) <= (25 if definitions(cell.source) else 20), cell.source
+        assert max(map(len, cell.source.splitlines())) <= 92, cell.source  # what a notebook shows without scrolling
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            words = re.findall(r"[A-Za-z0-9'’]+", re.sub(r"\(http[^)]*\)", "", cell.source))
+            assert len(words) <= 120, f"{len(words)} words in {cell.source[:60]!r}"
+    kinds = "".join("c" if cell.cell_type == "code" else " " for cell in notebook.cells)
+    assert "ccc" not in kinds
+
+
+@each_notebook
+def test_every_notebook_claims_nothing_that_it_does_not_check(path):
+    checks = [
+        cell for cell in code_cells(read(path)) if re.search(r"^\s*(assert |torch\.testing\.)", cell.source, re.M)
+    ]
+    assert len(checks) >= len(sections(read(path))) - 3
+
+
+@each_notebook
+def test_links_lead_to_files_that_are_there(path):
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", text_of(read(path).cells))
+    for link in links:
+        assert link.startswith("https://") or (path.parent / link).exists(), link
+
+
+@each_notebook
+def test_sentences_keep_to_the_style(path):
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown":
+            prose = re.sub(r"`[^`]*`|!=", "", cell.source)
+            assert not re.search(r"\b(simply|just|obviously|of course)\b|[!！]", prose, re.IGNORECASE), prose
+
+
+# ----------------------------------------------------------------------------------------------------------- running
+
+
+@each_notebook
+def test_it_runs_twice_in_one_kernel_and_from_another_folder(path, tmp_path):
+    notebook = read(path)
+    notebook.cells += read(path).cells
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+
+    assert list(tmp_path.iterdir()) == []  # nothing is left behind
+    for cell in code_cells(notebook):
+        failed = any(output.output_type == "error" for output in cell.outputs)
+        assert failed == ("raises-exception" in cell.metadata.get("tags", []))
+        assert not [output.text for output in cell.outputs if output.get("name") == "stderr"]
