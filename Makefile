@@ -1,0 +1,44 @@
+# `make` prints what the targets do. Written for GNU make 3.81, which macOS has, and later.
+PY = .venv/bin/python
+
+help:  ## print this list
+	@echo 'make <target>, with ARGS="..." for what it runs and PYTHON=... for the Python to set up with:'
+	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+lab: .venv/.installed  ## open your own copies of the notebooks, in work/, in JupyterLab
+	@$(PY) -m tutorial_utils.lab $(ARGS)
+
+test: .venv/.installed  ## run all tests, the notebooks included
+	@$(PY) -m pytest $(ARGS)
+
+check: .venv/.installed-dev  ## report what ruff finds in code and notebooks, and change nothing
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+format: .venv/.installed-dev  ## format code and notebooks, and mend what ruff can mend
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+bench: .venv/.installed  ## measure the loading of data, then what the drawn and the real images teach: 10 minutes
+	@$(PY) -m benchmarks.loading
+	@$(PY) -m benchmarks.recipes
+
+picture: .venv/.installed  ## make the picture in the README from notebook 00
+	@$(PY) .github/picture.py
+
+lock: .venv/.installed-dev  ## write requirements.lock anew from pyproject.toml (ARGS=--upgrade: newer versions)
+	@$(PY) -m uv pip compile --universal --python-version 3.11 --all-extras --no-annotate --no-header -q \
+	    -o requirements.lock pyproject.toml $(ARGS)
+
+clean:  ## remove .venv and all caches; work/, with your answers, stays
+	@rm -rf .venv .pytest_cache .ruff_cache build *.egg-info
+	@find tutorial_utils tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+# The set-up is done once: again only when a file below changed, or when .venv can no longer be used.
+.venv/.installed: requirements.lock pyproject.toml $(shell sh install.sh --sound || echo unsound)
+	@sh install.sh test
+
+.venv/.installed-dev: .venv/.installed
+	@sh install.sh dev
+
+.PHONY: help lab test check format bench picture lock clean unsound
