@@ -165,7 +165,7 @@ def test_it_opens_with_its_question_its_goals_and_both_in_chinese(path):
     assert "**You will**" in opening
     assert "**You need**" in opening
     assert "**Time:**" in opening
-    assert len(re.findall(r"^> .+", opening[opening.index("> 概要：") :], re.MULTILINE)) == 2
+    assert re.search(r"^> 概要：.+\\\n> .+\Z", opening, re.MULTILINE)
 
 
 @each_notebook
@@ -198,6 +198,7 @@ def test_a_chinese_note_is_one_to_three_short_lines(path):
         lines = note.splitlines()
         assert len(lines) <= 3
         assert all(len(line) <= 110 for line in lines), note
+        assert all(line.endswith("\\") for line in lines[:-1]), "a line break in the text is none on the page"
         assert len(re.findall(r"[\u4e00-\u9fff]", note)) >= 12
 
 

@@ -87,6 +87,11 @@ def test_a_history_without_accuracies_is_one_diagram():
     assert len(plot_history({"train_loss": [1.0]}).axes) == 1
 
 
+def test_a_history_without_a_curve_is_told():
+    with pytest.raises(ValueError, match=r"\['epochs'\] ends in \"loss\" or \"accuracy\""):
+        plot_history({"epochs": [1, 2]})
+
+
 def test_bars_have_their_values_and_one_stands_out():
     axes = drawn(plot_bars(torch.tensor([0.25, 0.5, 1.0]), ["a", "b", "c"], "share", highlight=1))
     assert [bar.get_width() for bar in axes.patches] == [0.25, 0.5, 1.0]
@@ -94,6 +99,15 @@ def test_bars_have_their_values_and_one_stands_out():
     assert [text.get_text() for text in axes.texts] == ["25.0%", "50.0%", "100.0%"]
     colours = [bar.get_facecolor() for bar in axes.patches]
     assert colours[0] == colours[2] != colours[1]
+    names = [label.get_color() for label in axes.get_yticklabels()]
+    assert names[0] == names[2] != names[1]  # a bar of no length is seen as well
+    assert not axes.lines
+
+
+def test_the_average_of_bars_is_a_labelled_line():
+    axes = drawn(plot_bars([0.2, 0.6], ["a", "b"], "share", average=0.4))
+    assert axes.lines[0].get_xdata() == [0.4, 0.4]
+    assert axes.texts[-1].get_text() == "average 40.0%"
 
 
 def test_a_confusion_matrix_shows_counts_coloured_by_the_share_of_their_row():

@@ -41,7 +41,7 @@ def show_images(images: Tensor, titles: Sequence[str] | None = None, columns: in
     images = images.numpy(force=True)
     columns = columns or min(len(images), 8)
     rows = -(-len(images) // columns)
-    side = max(1.25, 4 / columns)  # inches
+    side = max(1.25, 2.5 / columns)  # inches
     white = max(images.max(), 1 if images.dtype.kind == "f" else 255)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(side * columns, (side + 0.3 * bool(titles)) * rows), layout="constrained")
@@ -59,8 +59,15 @@ def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
     """Return a figure of a training history, one value per epoch: losses on the left, accuracies (0 to 1) on the right.
 
     Names that end in "loss" are drawn on the left, names that end in "accuracy" on the right.
+
+    Raises:
+        ValueError: no name ends in either.
     """
     kinds = [kind for kind in ("loss", "accuracy") if any(name.endswith(kind) for name in history)]
+    if not kinds:
+        raise ValueError(
+            f'None of the names {list(history)} ends in "loss" or "accuracy", so there is no curve to draw.'
+        )
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.5 * len(kinds), 3.2), layout="constrained")
         for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False).flat, kinds, strict=True):
@@ -76,17 +83,28 @@ def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
 
 
 def plot_bars(
-    values: Sequence[float] | Tensor, names: Sequence[str], xlabel: str, highlight: int | None = None
+    values: Sequence[float] | Tensor,
+    names: Sequence[str],
+    xlabel: str,
+    highlight: int | None = None,
+    average: float | None = None,
 ) -> Figure:
-    """Return a figure with a horizontal bar for each of the `values`, shares from 0 to 1; one may be highlighted."""
+    """Return a figure with a bar for each of the `values`, shares from 0 to 1, one highlighted, the average dashed."""
     values = [float(value) for value in values]
+    colours = [ORANGE if i == highlight else BLUE for i in range(len(values))]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6, 0.34 * len(values) + 0.8), layout="constrained")
         axes = figure.subplots()
-        bars = axes.barh(names, values, color=[ORANGE if i == highlight else BLUE for i in range(len(values))])
-        axes.bar_label(bars, [f"{value:.1%}" for value in values], padding=3, fontsize=9)
-        axes.set(xlabel=xlabel, xlim=(0, 1.12))
-        axes.invert_yaxis()  # the first name on top
+        bars = axes.barh(names, values, color=colours)
+        labels = axes.bar_label(bars, [f"{value:.1%}" for value in values], padding=3, fontsize=9)
+        for label, name, colour in zip(labels, axes.get_yticklabels(), colours, strict=True):
+            if colour == ORANGE:
+                label.set(color=colour, weight="bold")
+                name.set(color=colour, weight="bold")
+        if average is not None:
+            axes.axvline(average, color="black", linestyle="--", linewidth=1)
+            axes.text(average, -0.6, f"average {average:.1%}", ha="center", va="bottom", fontsize=9)
+        axes.set(xlabel=xlabel, xlim=(0, 1.12), ylim=(len(values) - 0.4, -0.6))  # the first name on top
         axes.grid(visible=False, axis="y")
         axes.set_xticks(np.linspace(0, 1, 6))
         _label_percent(axes, "x")
