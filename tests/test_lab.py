@@ -1,6 +1,7 @@
 """The learner's copies of the notebooks, and JupyterLab on top of them."""
 
 import errno
+import json
 import os
 import signal
 import socket
@@ -201,6 +202,14 @@ def test_jupyterlab_opens_the_first_notebook_in_the_work_folder(course, launches
     assert f"--ServerApp.root_dir={course / 'work'}" in options
     assert "--LabApp.default_url=/lab/tree/00_quickstart.ipynb" in options
     assert (course / "work" / "00_quickstart.ipynb").exists()
+
+
+def test_jupyterlab_asks_nothing_about_news_and_updates(course, launches):
+    lab.main([])
+    (options,) = launches
+    assert f"--LabApp.app_settings_dir={course / 'work' / '.lab'}" in options
+    settings = json.loads(read(course, "work/.lab/overrides.json"))["@jupyterlab/apputils-extension:notification"]
+    assert settings == {"fetchNews": "false", "checkForUpdates": False}
 
 
 def test_other_options_come_last_so_that_they_win(course, launches):

@@ -13,6 +13,8 @@ from pathlib import Path
 COURSE = Path(__file__).resolve().parent.parent  # the package is installed from here (pip install -e), not copied
 FIRST_NOTEBOOK = "00_quickstart.ipynb"
 RECORD = ".originals.json"  # in the folder of the copies: which original, by its SHA-256, each copy was made from
+SETTINGS = ".lab"  # there, too: the folder of JupyterLab's settings for the course
+NO_QUESTIONS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -29,6 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"There are no notebooks in {originals}: install the course from its own folder (pip install -e .).")
     try:
         newer = copy_notebooks(originals, copies)
+        write_whole(copies / SETTINGS / "overrides.json", json.dumps(NO_QUESTIONS).encode())
     except OSError as error:
         sys.exit(explain(error, copies))
     if newer:
@@ -156,6 +159,8 @@ def jupyter_options(copies: Path) -> list[str]:
     options = [
         f"--ServerApp.root_dir={copies}",
         f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}",
+        f"--LabApp.app_settings_dir={copies / SETTINGS}",
+        "--KernelManager.transport_encryption=auto",  # or the kernel warns of eavesdroppers
         "--ServerApp.answer_yes=True",  # one Ctrl-C is enough
         "--ServerApp.log_level=ERROR",  # so that the address, which is logged as critical, stands out
         "--LabApp.log_level=ERROR",
