@@ -10,12 +10,13 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision import datasets
 from torchvision.transforms import Compose, ToTensor, v2
 
 from tutorial_utils import data
-from tutorial_utils.data import FashionMNIST
+from tutorial_utils.data import CustomImageDataset, FashionMNIST, train_val_split
 
 V2 = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
 
@@ -150,6 +151,117 @@ def test_it_survives_pickling_as_data_loader_workers_need(real_set):
     copy = pickle.loads(pickle.dumps(FashionMNIST(transform=ToTensor())))
     assert copy.source == "real"
     assert torch.equal(copy[3][0], FashionMNIST(transform=ToTensor())[3][0])
+
+
+# -------------------------------------------------------------------------------------- image files, and splitting
+
+
+# torchvision 0.29 announces that its decoder will move to torchcodec
+reads_images = pytest.mark.filterwarnings("ignore:The image decoding and encoding capabilities:DeprecationWarning")
+
+
+@pytest.fixture
+def image_files(tmp_path) -> tuple[np.ndarray, list[int]]:
+    """Five grey images (5, 4, 6) and their labels, which `tmp_path` holds as the folder images and as labels.csv."""
+    images = np.random.default_rng(0).integers(0, 256, (5, 4, 6), np.uint8)
+    labels = [3, 1, 4, 1, 5]
+    (tmp_path / "images").mkdir()
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / "images" / f"{i}.png")
+    rows = [f"{i}.png,{label}\n" for i, label in enumerate(labels)]
+    (tmp_path / "labels.csv").write_text("".join(rows), encoding="utf-8")
+    return images, labels
+
+
+@reads_images
+def test_every_image_file_comes_back_with_its_pixels_and_its_label(image_files, tmp_path):
+    images, labels = image_files
+    dataset = CustomImageDataset(tmp_path / "labels.csv", tmp_path / "images")
+
+    assert len(dataset) == 5  # no row was taken for a header
+    for (image, label), expected, expected_label in zip(dataset, images, labels, strict=True):
+        assert image.dtype == torch.uint8
+        assert image.shape == (1, 4, 6)
+        assert np.array_equal(image[0].numpy(), expected)
+        assert type(label) is int
+        assert label == expected_label
+
+
+@reads_images
+def test_file_and_folder_may_be_given_as_strings(image_files, tmp_path):
+    dataset = CustomImageDataset(str(tmp_path / "labels.csv"), str(tmp_path / "images"))
+    assert np.array_equal(dataset[4][0][0].numpy(), image_files[0][4])
+
+
+@reads_images
+def test_a_colour_image_has_three_channels(tmp_path):
+    colours = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)  # (H, W, C)
+    Image.fromarray(colours).save(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text("a.png,0\n", encoding="utf-8")
+    image, _ = CustomImageDataset(tmp_path / "labels.csv", tmp_path)[0]
+    assert np.array_equal(image.numpy(), colours.transpose(2, 0, 1))
+
+
+@reads_images
+def test_transforms_change_what_is_read_and_not_what_is_listed(image_files, tmp_path):
+    images, labels = image_files
+    dataset = CustomImageDataset(
+        tmp_path / "labels.csv", tmp_path / "images", transform=lambda image: image / 255, target_transform=str
+    )
+    image, label = dataset[2]
+    assert np.allclose(image[0].numpy(), images[2] / 255)
+    assert label == "4"
+    assert dataset.labels == labels
+    assert dataset.names == [f"{i}.png" for i in range(5)]
+
+
+@reads_images
+@pytest.mark.parametrize("workers", [0, 1])
+def test_image_files_make_batches_also_in_a_worker(image_files, tmp_path, workers):
+    dataset = CustomImageDataset(tmp_path / "labels.csv", tmp_path / "images")
+    batches = list(DataLoader(dataset, batch_size=3, num_workers=workers))
+    assert torch.equal(torch.cat([images for images, _ in batches]), torch.from_numpy(image_files[0]).unsqueeze(1))
+    assert torch.cat([labels for _, labels in batches]).tolist() == image_files[1]
+    assert batches[0][1].dtype == torch.int64
+
+
+@reads_images
+def test_a_missing_csv_and_a_missing_image_are_named(image_files, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.csv"):
+        CustomImageDataset(tmp_path / "nothing.csv", tmp_path)
+    dataset = CustomImageDataset(tmp_path / "labels.csv", tmp_path / "wrong folder")
+    with pytest.raises(RuntimeError, match=r"wrong folder.*0\.png"):
+        dataset[0]
+
+
+def test_the_two_parts_of_a_split_share_nothing_and_miss_nothing():
+    train_part, val_part = train_val_split(range(100, 130), val_size=7, seed=0)
+    assert (len(train_part), len(val_part)) == (23, 7)
+    assert sorted([*train_part, *val_part]) == list(range(100, 130))
+
+
+def test_a_split_is_random_and_its_seed_alone_decides():
+    parts = []
+    for seed, global_seed in (0, 1), (0, 2), (1, 1):
+        torch.manual_seed(global_seed)
+        parts.append(list(train_val_split(range(1000), val_size=500, seed=seed)[1]))
+    assert parts[0] == parts[1]
+    assert parts[0] != parts[2]
+    assert parts[0] != sorted(parts[0])
+    # a mean of 500 out of 0 ... 999 has a standard deviation of 9.1
+    assert abs(np.mean(parts[0]) - 499.5) < 46
+
+
+def test_splitting_leaves_the_global_random_state_alone():
+    before = torch.get_rng_state()
+    train_val_split(range(10), val_size=2, seed=0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("val_size", [-1, 0, 10, 11, 0.2])
+def test_a_split_with_an_empty_part_is_refused_with_the_range(val_size):
+    with pytest.raises(ValueError, match=rf"val_size is {val_size}: .* from 1 to 9"):
+        train_val_split(range(10), val_size=val_size, seed=0)
 
 
 # ------------------------------------------------------------------------------------------- folders and policies

@@ -1,4 +1,4 @@
-"""Fashion-MNIST that is always there: the real images where they can be had, drawn ones where they cannot.
+"""Fashion-MNIST that is always there, real or drawn; a data set of image files; a split with a seed.
 
 Source of the data set: Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine
 Learning Algorithms", 2017, https://arxiv.org/abs/1708.07747 (MIT licence).
@@ -15,11 +15,14 @@ from typing import Any
 
 import filelock
 import numpy as np
+import pandas as pd
 import platformdirs
 import requests
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset, Subset, random_split
 from torchvision import datasets, tv_tensors
+from torchvision.io import decode_image
 from torchvision.transforms import ToTensor, v2
 
 from tutorial_utils import sketches
@@ -127,6 +130,68 @@ def _batch_transform(transform: Callable | None) -> Callable[[Tensor], Sequence[
         if to_dtype.dtype is torch.float32 and to_dtype.scale:
             return lambda images: [image.as_subclass(tv_tensors.Image) for image in to_dtype(images).unbind()]
     return None
+
+
+# -------------------------------------------------------------------------------------- image files, and splitting
+
+
+class CustomImageDataset(Dataset):
+    """Samples from image files: sample i is a pair, the image (C, H, W) as a uint8 tensor, and its label.
+
+    Args:
+        annotations_file: a CSV file without a header row; each row is a file name and its label.
+        img_dir: the folder that the file names start from.
+        transform: changes an image (a tensor) when it is read.
+        target_transform: changes a label when it is read.
+
+    `.names` and `.labels` list the file names and the labels, before any transform.
+
+    Raises:
+        FileNotFoundError: there is no such CSV file.
+        RuntimeError: the image that is asked for is missing, or is no image (on reading it, not before).
+
+    Source: the class of https://docs.pytorch.org/tutorials/beginner/basics/data_tutorial.html
+    """
+
+    def __init__(
+        self,
+        annotations_file: str | Path,
+        img_dir: str | Path,
+        transform: Callable | None = None,
+        target_transform: Callable | None = None,
+    ):
+        table = pd.read_csv(annotations_file, header=None)
+        self.names = table[0].tolist()
+        self.labels = table[1].tolist()
+        self.img_dir = Path(img_dir)
+        self.transform = transform
+        self.target_transform = target_transform
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        image = decode_image(self.img_dir / self.names[index])  # (C, H, W)
+        label = self.labels[index]
+        if self.transform:
+            image = self.transform(image)
+        if self.target_transform:
+            label = self.target_transform(label)
+        return image, label
+
+
+def train_val_split(dataset: Dataset, val_size: int, seed: int) -> list[Subset]:
+    """Return two parts of `dataset`, the training part and `val_size` random samples for validation.
+
+    The same seed gives the same parts. Neither part may be empty.
+
+    Raises:
+        ValueError: `val_size` is not a whole number from 1 to one less than the size of `dataset`.
+    """
+    if val_size not in range(1, len(dataset)):
+        raise ValueError(f"val_size is {val_size}: choose from 1 to {len(dataset) - 1}.")
+    generator = torch.Generator().manual_seed(seed)
+    return random_split(dataset, [len(dataset) - val_size, val_size], generator=generator)
 
 
 # ------------------------------------------------------------------------------------------- the files on disk
