@@ -51,4 +51,4 @@ class ConvNet(nn.Module):
 
 def count_parameters(model: nn.Module) -> int:
     """Return how many numbers in `model` training changes: the elements of all parameters that require gradients."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
