@@ -12,7 +12,22 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-PLUMBING = {"FashionMNIST", "pick_device", "show_images", "plot_bars", "plot_confusion", "plot_history"}
+PLUMBING = {
+    "FashionMNIST",
+    "pick_device",
+    "show_images",
+    "plot_bars",
+    "plot_confusion",
+    "plot_history",
+    "draw_graph",
+    "progress_bar",
+    "report_epoch",
+    "step_scheduler",
+    "train",
+    "check_fit",
+    "check_loadable",
+    "read_checkpoint",
+}
 REHEARSAL = {"explain_mistakes"}  # the decorator that lessons leave out
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -143,7 +158,7 @@ def test_nothing_is_imported_from_the_package_before_a_notebook_has_shown_it():
 def test_plumbing_is_what_the_package_has_and_the_notebooks_use():
     used = set().union(*(imports_of_the_package(cell.source) for path in NOTEBOOKS for cell in code_cells(read(path))))
     assert PACKAGE.keys() >= PLUMBING
-    assert PLUMBING - {"plot_confusion"} <= used  # which notebook 06 needs
+    assert PLUMBING <= used
 
 
 def test_comparing_code_sees_through_docstrings_and_annotations_only():

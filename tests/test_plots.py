@@ -1,3 +1,6 @@
+from collections import Counter
+from itertools import combinations
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -7,7 +10,8 @@ from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
 
 from tutorial_utils.data import CLASSES
-from tutorial_utils.plots import plot_bars, plot_confusion, plot_history, show_images
+from tutorial_utils.models import NeuralNetwork
+from tutorial_utils.plots import ORANGE, draw_graph, plot_bars, plot_confusion, plot_history, show_images
 
 HISTORY = {"train_loss": [2.0, 1.0, 0.5], "val_loss": [2.1, 1.2, 0.9], "val_accuracy": [0.3, 0.6, 0.7]}
 FIGURES = {
@@ -15,6 +19,7 @@ FIGURES = {
     "plot_history": lambda: plot_history(HISTORY),
     "plot_bars": lambda: plot_bars([0.1, 0.9], ["cat", "dog"], "accuracy", highlight=0),
     "plot_confusion": lambda: plot_confusion(torch.eye(10, dtype=torch.long), CLASSES),
+    "draw_graph": lambda: draw_graph(torch.ones(2, requires_grad=True).sum()),
 }
 
 
@@ -116,3 +121,92 @@ def test_a_confusion_matrix_shows_counts_coloured_by_the_share_of_their_row():
     assert [int(text.get_text()) for text in axes.texts] == matrix.flatten().tolist()
     assert axes.images[0].get_array().tolist() == [[0.75, 0.25, 0], [0, 0, 0], [0, 0.5, 0.5]]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "actual class")
+
+
+def graph_of(figure):
+    """Return what a figure of a graph shows: how often an arrow leads from one box to another, by their labels."""
+    axes = drawn(figure)
+    *boxes, _ = axes.texts
+    corners = {box.get_text(): box.get_bbox_patch().get_window_extent().padded(6) for box in boxes}
+
+    def at(point):
+        (label,) = [label for label, corner in corners.items() if corner.contains(*axes.transData.transform(point))]
+        return label
+
+    arrows = [patch._path_original.vertices for patch in axes.patches]
+    return corners.keys(), Counter((at(path[0]), at(path[-1])) for path in arrows)
+
+
+def test_a_graph_has_the_operations_and_leaves_and_the_edges_between_them():
+    x, y = torch.ones(2, 5), torch.zeros(2, 3)
+    w, b = torch.ones(5, 3, requires_grad=True), torch.ones(3, requires_grad=True)
+    z = x @ w + b
+    loss = torch.nn.functional.mse_loss(z, y)
+
+    labels, edges = graph_of(draw_graph(loss, {"x": x, "w": w, "b": b, "z": z}))
+    add = "z (2, 3)\nAddBackward0"
+    assert labels == {"MseLossBackward0", add, "MmBackward0", "w (5, 3)", "b (3,)"}
+    assert edges == {
+        ("MseLossBackward0", add): 1,
+        (add, "MmBackward0"): 1,
+        (add, "b (3,)"): 1,
+        ("MmBackward0", "w (5, 3)"): 1,
+    }
+
+
+def test_a_tensor_that_is_used_more_than_once_is_one_box_with_an_arrow_for_each_use():
+    w = torch.tensor(3.0, requires_grad=True)
+    square = w * w
+    cube = square * w
+    sum_of_all = cube + square + w  # an addition above another, so that arrows pass several rows
+
+    names = {"w": w, "square": square, "cube": cube, "sum": sum_of_all}
+    labels, edges = graph_of(draw_graph(sum_of_all, names))
+    s2, s3, partial, total = (f"{name}Backward0" for name in ("square ()\nMul", "cube ()\nMul", "Add", "sum ()\nAdd"))
+    assert labels == {s2, s3, partial, total, "w ()"}
+    assert edges == {
+        (total, partial): 1,
+        (total, "w ()"): 1,
+        (partial, s3): 1,
+        (partial, s2): 1,
+        (s3, s2): 1,
+        (s3, "w ()"): 1,
+        (s2, "w ()"): 2,
+    }
+
+
+def test_the_graph_of_a_model_names_each_of_its_parameters_once_and_no_boxes_overlap():
+    model = NeuralNetwork()
+    loss = torch.nn.functional.cross_entropy(model(torch.rand(2, 1, 28, 28)), torch.tensor([1, 2]))
+    axes = drawn(draw_graph(loss, dict(model.named_parameters())))
+    *boxes, _ = axes.texts
+
+    leaves = {f"{name} {tuple(parameter.shape)}" for name, parameter in model.named_parameters()}
+    assert {box.get_text() for box in boxes if box.get_color() == ORANGE} == leaves
+    assert len(boxes) == len(leaves) + 2 + 3 + 3 + 2  # the loss takes two, each layer two, each ReLU one
+    corners = [box.get_bbox_patch().get_window_extent() for box in boxes]
+    assert not any(one.overlaps(other) for one, other in combinations(corners, 2))
+    assert all(axes.bbox.containsx(x) for corner in corners for x in (corner.x0, corner.x1))
+
+
+def test_backward_runs_down_the_graph():
+    w = torch.ones(2, requires_grad=True)
+    *boxes, legend = drawn(draw_graph((w * 2).sum())).texts
+    heights = {box.get_text(): box.get_position()[1] for box in boxes}
+    assert heights["SumBackward0"] > heights["MulBackward0"] > heights["leaf (2,)"]
+    assert "arrows: the way backward() runs" in legend.get_text()
+
+
+def test_drawing_a_graph_leaves_it_as_it_was():
+    w = torch.ones(2, requires_grad=True)
+    loss = (w * w).sum()
+    draw_graph(loss, {"w": w})
+    loss.backward()
+    assert w.grad.tolist() == [2, 2]
+    assert draw_graph(loss, {"w": w})  # and after backward, the shape of the graph is still there
+
+
+@pytest.mark.parametrize("make", [lambda w: w, lambda w: (w * 2).detach(), lambda w: torch.ones(2)])
+def test_a_tensor_without_a_graph_is_told(make):
+    with pytest.raises(ValueError, match="no grad_fn, so there is no graph to draw"):
+        draw_graph(make(torch.ones(2, requires_grad=True)))

@@ -1,13 +1,20 @@
 """The figures of the course, in one style. Each function returns a new figure and changes nothing else."""
 
 import io
-from collections.abc import Mapping, Sequence
+import re
+import textwrap
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import pairwise
 
 import matplotlib as mpl
 import matplotlib.figure
+import networkx as nx
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import FancyArrowPatch
+from matplotlib.path import Path
 from torch import Tensor
+from torch.autograd.graph import Node
 
 # Blue and orange are told apart by colour-blind readers too (Okabe and Ito, https://jfly.uni-koeln.de/color/).
 BLUE, ORANGE = "#0072b2", "#d55e00"
@@ -130,6 +137,122 @@ def plot_confusion(matrix: Tensor, classes: Sequence[str]) -> Figure:
             colour = "white" if share > 0.5 else "black"
             axes.text(column, row, int(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
     return figure
+
+
+def draw_graph(output: Tensor, names: Mapping[str, Tensor] | None = None) -> Figure:
+    """Return a figure of the autograd graph of `output`: a box for each operation and leaf, an arrow for each edge.
+
+    The output is on top, and the arrows point the way backward() runs. An operation has the name that PyTorch gives
+    it. A leaf, which gets a `.grad`, is orange. A tensor of `names` (which may be `dict(model.named_parameters())`) is
+    written into its box, with its shape; one that needs no gradient is not in the graph.
+
+    Raises:
+        ValueError: `output` has no grad_fn.
+    """
+    graph = _trace(output)
+    labels = {node: _label_node(node, names or {}) for node in graph}
+    widths = {node: _box_size(label)[0] for node, label in labels.items()}
+    routes = _route_edges(graph)
+    places = _arrange(graph, routes, widths)
+    left = min(-2.4, *(x - widths.get(stop, 0) / 2 - 0.1 for stop, (x, _) in places.items()))
+    right = max(2.4, *(x + widths.get(stop, 0) / 2 + 0.1 for stop, (x, _) in places.items()))
+    bottom, top = min(y for _, y in places.values()) - 0.55, 0.4
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(right - left, top - bottom))
+        axes = figure.add_axes((0, 0, 1, 1), xlim=(left, right), ylim=(bottom, top))  # one unit is one inch
+        axes.set_axis_off()
+        for (_, end, number), route in routes.items():
+            axes.add_patch(_make_arrow([places[stop] for stop in route], number, _box_size(labels[end])[1]))
+        for node, label in labels.items():
+            _write_box(axes, places[node], label, ORANGE if _is_leaf(node) else BLUE)
+        legend = "arrows: the way backward() runs; orange: leaves, which get a .grad"
+        axes.text((left + right) / 2, bottom, legend, ha="center", va="bottom", fontsize=9)
+    return figure
+
+
+def _trace(output: Tensor) -> nx.MultiDiGraph:
+    """Return the autograd graph of `output`: its nodes, and each edge as often as there is one."""
+    if output.grad_fn is None:
+        raise ValueError(
+            "This tensor has no grad_fn, so there is no graph to draw. Either it is a leaf: pass the result of a "
+            "computation, such as the loss. Or nothing was recorded: no input had requires_grad=True, or it was "
+            "computed under no_grad()."
+        )
+    graph, found = nx.MultiDiGraph(), [output.grad_fn]
+    graph.add_nodes_from(found)
+    for node in found:  # which grows on the way
+        for following, _ in node.next_functions:
+            if following is not None:  # None stands for an input that needs no gradient
+                found += [] if following in graph else [following]
+                graph.add_edge(node, following)
+    return graph
+
+
+def _is_leaf(node: Node) -> bool:
+    """Return whether `node` is no operation, but the place where the gradient of a leaf arrives."""
+    return type(node).__name__ == "AccumulateGrad"
+
+
+def _label_node(node: Node, names: Mapping[str, Tensor]) -> str:
+    """Return the lines to write into a box: the tensors of `names` that belong to it, and the operation."""
+    if _is_leaf(node):
+        own = [name for name, tensor in names.items() if tensor is node.variable]
+        return f"{' = '.join(own) or 'leaf'} {tuple(node.variable.shape)}"
+    lines = [f"{name} {tuple(tensor.shape)}" for name, tensor in names.items() if tensor.grad_fn is node]
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", type(node).__name__)  # so that a long name breaks between words
+    return "\n".join(lines + [line.replace(" ", "") for line in textwrap.wrap(words, 22)])
+
+
+def _box_size(label: str) -> tuple[float, float]:
+    """Return about how wide and high the box around `label` is, in inches."""
+    lines = label.split("\n")
+    return 0.25 + 0.075 * max(map(len, lines)), 0.12 + 0.15 * len(lines)
+
+
+def _route_edges(graph: nx.MultiDiGraph) -> dict[tuple, list[Hashable]]:
+    """Return for each edge the stops on its way: its two nodes, and between them one in each row that it passes."""
+    rows = {node: row for row, nodes in enumerate(nx.topological_generations(graph)) for node in nodes}
+    return {
+        edge: [edge[0], *((*edge, row) for row in range(rows[edge[0]] + 1, rows[edge[1]])), edge[1]]
+        for edge in graph.edges
+    }
+
+
+def _arrange(graph: nx.MultiDiGraph, routes: Mapping, widths: Mapping[Node, float]) -> dict[Hashable, tuple]:
+    """Return the place (x, y) of each node and stop, in inches: in rows, under what leads to it, without overlap."""
+    stops = nx.DiGraph()
+    stops.add_nodes_from(graph)
+    for route in routes.values():
+        nx.add_path(stops, route)
+    places = {}
+    for row, nodes in enumerate(nx.topological_generations(stops)):
+        wanted = {node: np.mean([places[above][0] for above in stops.predecessors(node)] or [0]) for node in nodes}
+        order = sorted(nodes, key=wanted.get)
+        x = np.array([wanted[node] for node in order])
+        for i in range(1, len(order)):
+            gap = 0.2 + (widths.get(order[i - 1], 0) + widths.get(order[i], 0)) / 2
+            x[i] = max(x[i], x[i - 1] + gap)
+        x += np.mean(list(wanted.values())) - x.mean()
+        places |= {node: (float(column), -0.85 * row) for node, column in zip(order, x, strict=True)}
+    return places
+
+
+def _make_arrow(stops: Sequence[tuple[float, float]], number: int, height: float) -> FancyArrowPatch:
+    """Return the arrow through `stops` to the top of a box of `height`; each further one to the same box is shifted."""
+    points = np.add(stops, (0.12 * number, 0))
+    points[-1, 1] += height / 2
+    curve, codes = [points[0]], [Path.MOVETO]
+    for start, end in pairwise(points):
+        middle = (start[1] + end[1]) / 2
+        curve += [(start[0], middle), (end[0], middle), end]
+        codes += [Path.CURVE4] * 3
+    return FancyArrowPatch(path=Path(curve, codes), arrowstyle="-|>", mutation_scale=10, color="#777777", zorder=1)
+
+
+def _write_box(axes: Axes, place: tuple[float, float], label: str, colour: str) -> None:
+    """Write `label` into a box around `place`."""
+    box = {"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": colour, "linewidth": 1.5}
+    axes.text(*place, label, ha="center", va="center", fontsize=9, color=colour, bbox=box)
 
 
 def _label_percent(axes: Axes, which: str) -> None:
