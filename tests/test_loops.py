@@ -1,8 +1,10 @@
 import copy
 import inspect
+import io
 import math
 import os
 import signal
+import sys
 
 import pytest
 import torch
@@ -330,3 +332,19 @@ def test_an_interrupt_keeps_what_was_learned_and_returns_the_history_so_far(epoc
     assert [len(values) for values in history.values()] == [epoch - 1] * 3
     assert not torch.equal(model.weight, start["weight"])
     assert f"Interrupted in epoch {epoch}: the model keeps what it has learned" in capsys.readouterr().out
+
+
+def test_the_bar_is_gone_before_the_line_about_an_interrupt(monkeypatch):
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(sys, "stderr", screen)
+
+    def interrupted_loss(logits, labels):
+        raise KeyboardInterrupt
+
+    model = linear_model()
+    dataloader = DataLoader(examples(12), batch_size=5)
+    fit(model, dataloader, dataloader, interrupted_loss, torch.optim.SGD(model.parameters(), lr=0.1), epochs=1)
+    assert "epoch 1/1:   0%" in screen.getvalue()
+    assert "\rInterrupted in epoch 1" in screen.getvalue()

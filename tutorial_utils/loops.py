@@ -141,20 +141,31 @@ def fit(
     try:
         for epoch in range(1, epochs + 1):
             title = f"epoch {epoch}/{epochs}"
-            batches = progress_bar(train_dataloader, title=title, unit=" batches", show=progress)
-            train_loss = train_loop(batches, model, loss_fn, optimizer)
+            with progress_bar(train_dataloader, title=title, show=progress) as bar:
+                train_loss = train_loop(bar, model, loss_fn, optimizer)
             val = test_loop(val_dataloader, model, loss_fn)
-            if isinstance(scheduler, ReduceLROnPlateau):
-                scheduler.step(val.loss)
-            elif scheduler is not None:
-                scheduler.step()
             for name, value in zip(history, (train_loss, *val), strict=True):
                 history[name].append(value)
-            if progress:
-                print(f"{title}  train loss {train_loss:.4f}  val loss {val.loss:.4f}  val accuracy {val.accuracy:.1%}")
+            step_scheduler(scheduler, val.loss)
+            report_epoch(title, history, show=progress)
     except KeyboardInterrupt:
         print(f"Interrupted in epoch {epoch}: the model keeps what it has learned so far.")
     return history
+
+
+def step_scheduler(scheduler: LRScheduler | None, val_loss: float) -> None:
+    """Let the scheduler, if there is one, set the learning rate for the next epoch; some do it by the loss of this."""
+    if isinstance(scheduler, ReduceLROnPlateau):
+        scheduler.step(val_loss)
+    elif scheduler is not None:
+        scheduler.step()
+
+
+def report_epoch(title: str, history: dict[str, list[float]], *, show: bool = True) -> None:
+    """Print one line with the newest value of each name in `history`, accuracies as per cent."""
+    if show:
+        latest = ((name.replace("_", " "), values[-1]) for name, values in history.items())
+        print(title, *(f"{name} {value:{'.1%' if 'accuracy' in name else '.4f'}}" for name, value in latest), sep="  ")
 
 
 def _check_pair(batch: object) -> tuple[Tensor, Tensor]:

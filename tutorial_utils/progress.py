@@ -10,7 +10,7 @@ def progress_bar(
     iterable: Iterable | None = None,
     *,
     title: str,
-    unit: str,
+    unit: str = " steps",
     total: int | None = None,
     unit_scale: bool = False,
     show: bool = True,
