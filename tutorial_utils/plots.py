@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
+from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 from torch.autograd.graph import Node
 
@@ -257,4 +258,4 @@ def _write_box(axes: Axes, place: tuple[float, float], label: str, colour: str) 
 
 def _label_percent(axes: Axes, which: str) -> None:
     """Write the ticks of the axis `which`, "x" or "y", as per cent."""
-    getattr(axes, f"{which}axis").set_major_formatter("{x:.0%}")
+    getattr(axes, f"{which}axis").set_major_formatter(PercentFormatter(xmax=1))
