@@ -19,6 +19,7 @@ PLUMBING = {
     "plot_bars",
     "plot_confusion",
     "plot_history",
+    "plot_panels",
     "draw_graph",
     "progress_bar",
     "report_epoch",

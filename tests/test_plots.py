@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 
 from tutorial_utils.data import CLASSES
 from tutorial_utils.models import NeuralNetwork
-from tutorial_utils.plots import ORANGE, draw_graph, plot_bars, plot_confusion, plot_history, show_images
+from tutorial_utils.plots import ORANGE, draw_graph, plot_bars, plot_confusion, plot_history, plot_panels, show_images
 
 HISTORY = {"train_loss": [2.0, 1.0, 0.5], "val_loss": [2.1, 1.2, 0.9], "val_accuracy": [0.3, 0.6, 0.7]}
 FIGURES = {
     "show_images": lambda: show_images(torch.ones(5, 1, 28, 28), list("abcde")),
     "plot_history": lambda: plot_history(HISTORY),
+    "plot_panels": lambda: plot_panels({"SGD": {"lr 1": [2.0, 1.0]}, "Adam": {"lr 1": [1.0, 9.0]}}, "loss", 2.3),
     "plot_bars": lambda: plot_bars([0.1, 0.9], ["cat", "dog"], "accuracy", highlight=0),
     "plot_confusion": lambda: plot_confusion(torch.eye(10, dtype=torch.long), CLASSES),
     "draw_graph": lambda: draw_graph(torch.ones(2, requires_grad=True).sum()),
@@ -95,6 +96,26 @@ def test_a_history_without_accuracies_is_one_diagram():
 def test_a_history_without_a_curve_is_told():
     with pytest.raises(ValueError, match=r"\['epochs'\] ends in \"loss\" or \"accuracy\""):
         plot_history({"epochs": [1, 2]})
+
+
+def test_panels_share_their_axis_their_colours_and_one_legend():
+    figure = plot_panels(
+        {"SGD": {"a": [2.0, 1.0], "b": [5.0, 50.0]}, "Adam": {"c": [3.0], "b": [1.0, 9.0, 8.0]}}, "loss", 2.3
+    )
+
+    left, right = drawn(figure), drawn(figure, 1)
+    curves = {line.get_label(): line for line in left.lines}
+    assert (left.get_title(), right.get_title()) == ("SGD", "Adam")
+    assert list(curves["a"].get_xdata()) == [1, 2]
+    assert list(curves["b"].get_ydata()) == [5.0, 50.0]
+    assert curves["a"].get_color() != curves["b"].get_color() == right.lines[1].get_color()
+    assert list(right.lines[1].get_ydata()) == [1.0, 9.0, 8.0]
+    assert left.get_ylim() == right.get_ylim()
+    assert left.get_yscale() == right.get_yscale() == "log"
+    assert [axes.lines[-1].get_ydata()[0] for axes in (left, right)] == [2.3, 2.3]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "c"]
+    assert left.get_ylabel() == "loss"
 
 
 def test_bars_have_their_values_and_one_stands_out():

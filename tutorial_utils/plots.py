@@ -90,6 +90,33 @@ def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
+def plot_panels(
+    groups: Mapping[str, Mapping[str, Sequence[float]]], ylabel: str, baseline: float | None = None
+) -> Figure:
+    """Return a figure with a panel for each group: a curve for each of its runs, one positive value per epoch.
+
+    All panels share one logarithmic axis. Runs of one name have one colour and marker in all of them; `baseline` is a
+    dashed line.
+    """
+    names = list(dict.fromkeys(name for runs in groups.values() for name in runs))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(3.3 * len(groups), 3.4), layout="constrained")
+        panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
+        for axes, (title, runs) in zip(panels, groups.items(), strict=True):
+            for name, values in runs.items():
+                place = names.index(name)
+                look = {"color": f"C{place}", "marker": "osD^vP"[place % 6]}
+                axes.plot(range(1, len(values) + 1), values, label=name, **look)
+            if baseline is not None:
+                axes.axhline(baseline, color="black", linestyle="--", linewidth=1)
+            axes.set(title=title, xlabel="epoch", yscale="log")
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        panels[0].set_ylabel(ylabel)
+        curves = {line.get_label(): line for axes in panels for line in axes.get_legend_handles_labels()[0]}
+        figure.legend([curves[name] for name in names], names, loc="outside right center", frameon=False)
+    return figure
+
+
 def plot_bars(
     values: Sequence[float] | Tensor,
     names: Sequence[str],
