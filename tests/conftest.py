@@ -1,6 +1,8 @@
 """What several test files share: a tiny Fashion-MNIST, and a switch-off for the network."""
 
 import hashlib
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,13 @@ import pytest
 from tutorial_utils import data, sketches
 
 SIZES = {"train": 40, "t10k": 20}
+
+
+def pytest_configure(config):
+    """Keep what tests, and the notebooks that they run, solve out of the progress of whoever runs them."""
+    folder = tempfile.TemporaryDirectory(prefix="tutorial_progress_")
+    config.add_cleanup(folder.cleanup)
+    os.environ["TUTORIAL_PROGRESS"] = str(Path(folder.name) / "progress.json")
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tutorial_utils.exercises.record import find_exercises, find_modules
+
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PLUMBING = {
@@ -29,6 +31,7 @@ PLUMBING = {
     "check_loadable",
     "read_checkpoint",
 }
+EXERCISES = {module.__name__.rpartition(".")[2]: find_exercises(module) for module in find_modules()}
 REHEARSAL = {"explain_mistakes"}  # the decorator that lessons leave out
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -148,7 +151,7 @@ def test_what_a_lesson_writes_out_is_imported_after_it(path):
 
 
 def test_nothing_is_imported_from_the_package_before_a_notebook_has_shown_it():
-    shown = set(PLUMBING)
+    shown = PLUMBING | EXERCISES.keys() | {"progress"}
     for path in NOTEBOOKS:
         for cell in code_cells(read(path)):
             unknown = imports_of_the_package(cell.source) - shown
@@ -278,10 +281,44 @@ def test_sentences_keep_to_the_style(path):
 # ----------------------------------------------------------------------------------------------------------- running
 
 
+def fill_in(source, exercises):
+    """Return the source of a cell with the answer in place of the stub, and the exercise's name, if it has one."""
+    asked = re.search(r"^ex\.(\w+)\.check\(\1\)$", source, re.MULTILINE)
+    if not asked:
+        return source, None
+    name, lines = asked.group(1), source.splitlines()
+    stub = next(
+        node
+        for node in ast.parse(source).body
+        if name in (getattr(node, "name", None), getattr(getattr(node, "targets", [None])[0], "id", None))
+    )
+    lines[stub.lineno - 1 : stub.end_lineno] = exercises[name].source.splitlines()
+    return "\n".join(lines), name
+
+
+def printed(cell):
+    return "".join(output.text for output in cell.outputs if output.get("name") == "stdout")
+
+
+def test_filling_in_replaces_the_stub_alone():
+    class Answer:
+        source = "def f(x):\n    return x"
+
+    cell = "import torch\n\n\ndef f(x):  # (N,)\n    raise NotImplementedError\n\n\nex.f.check(f)"
+    assert fill_in(cell, {"f": Answer}) == ("import torch\n\n\ndef f(x):\n    return x\n\n\nex.f.check(f)", "f")
+    assert fill_in("f = ...  # (N,)\nex.f.check(f)", {"f": Answer}) == (f"{Answer.source}\nex.f.check(f)", "f")
+    assert fill_in("print(1)", {}) == ("print(1)", None)
+
+
 @each_notebook
-def test_it_runs_twice_in_one_kernel_and_from_another_folder(path, tmp_path):
+def test_it_runs_twice_in_one_kernel_unsolved_and_solved_from_another_folder(path, tmp_path):
+    exercises = EXERCISES[f"ex{path.stem}"]
     notebook = read(path)
-    notebook.cells += read(path).cells
+    size = len(notebook.cells)
+    solved = [(cell, *fill_in(cell.source, exercises)) for cell in read(path).cells]
+    for cell, source, _ in solved:
+        cell.source = source
+        notebook.cells.append(cell)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
 
     assert list(tmp_path.iterdir()) == []  # nothing is left behind
@@ -289,3 +326,8 @@ def test_it_runs_twice_in_one_kernel_and_from_another_folder(path, tmp_path):
         failed = any(output.output_type == "error" for output in cell.outputs)
         assert failed == ("raises-exception" in cell.metadata.get("tags", []))
         assert not [output.text for output in cell.outputs if output.get("name") == "stderr"]
+    asked = {name: position for position, (_, _, name) in enumerate(solved) if name}
+    assert asked.keys() == exercises.keys()
+    for name, position in asked.items():
+        assert printed(notebook.cells[position]) == "Not attempted yet.\n", name
+        assert printed(notebook.cells[size + position]) == "Correct.\n", name

@@ -6,6 +6,11 @@ from collections.abc import Iterable
 from tqdm import tqdm
 
 
+def in_notebook() -> bool:
+    """Return whether the code runs in a notebook, where output is shown below the cell."""
+    return type(sys.stdout).__module__.startswith("ipykernel")
+
+
 def progress_bar(
     iterable: Iterable | None = None,
     *,
@@ -20,9 +25,8 @@ def progress_bar(
     It is drawn where somebody watches: on standard error in a terminal, on standard output in a notebook (where
     standard error looks like a failure). In a log file, or with `show=False`, it stays silent.
     """
-    in_notebook = type(sys.stdout).__module__.startswith("ipykernel")
-    stream = sys.stdout if in_notebook else sys.stderr
-    watched = in_notebook or stream.isatty()
+    stream = sys.stdout if in_notebook() else sys.stderr
+    watched = in_notebook() or stream.isatty()
     return tqdm(
         iterable,
         desc=title,

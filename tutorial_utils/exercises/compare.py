@@ -1,0 +1,215 @@
+"""What came back, what was expected, and what the difference usually means."""
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping
+from numbers import Number
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Difference(NamedTuple):
+    """How a result differs from what is expected, and what that usually means (or nothing)."""
+
+    what: str
+    advice: str = ""
+
+
+ADVICE = {
+    torch.float32: "`.float()` converts it",
+    torch.int64: "`.long()` converts it",
+    torch.bool: "a comparison, such as `x > 0`, gives one",
+}
+
+
+def call(attempt: Callable, *inputs: Any) -> Any:
+    """Return what `attempt` returns for copies of `inputs`.
+
+    Raises:
+        AssertionError: it has changed one of them in place.
+    """
+    copies = copy.deepcopy(inputs)
+    result = attempt(*copies)
+    for position, (before, after) in enumerate(zip(inputs, copies, strict=True)):
+        if _is_changed(before, after):
+            raise AssertionError(
+                f"Your code changes its argument `{_name_argument(attempt, position)}` in place: whoever passed it in "
+                "still needs it as it was. Work on a copy (`.clone()`), or compute a new tensor: `x - 1`, not `x -= 1` "
+                "or `x.sub_(1)`."
+            )
+    return result
+
+
+def expect_close(
+    result: Any, expected: Any, mistakes: Mapping[str, Any] | None = None, name: str = "your result"
+) -> None:
+    """Compare a result with what is expected: type, shape and dtype strictly, floats with PyTorch's tolerances.
+
+    Args:
+        result: what came back.
+        expected: a tensor, a number, a string, None, or a tuple, list or dictionary of such.
+        mistakes: what a known mistake would have given, by the sentence that explains it.
+        name: how the message calls the result.
+
+    Raises:
+        AssertionError: they differ; the message says how, and what it usually means.
+    """
+    difference = find_difference(result, expected, name)
+    if difference is None:
+        return
+    known = [explanation for explanation, wrong in (mistakes or {}).items() if find_difference(result, wrong) is None]
+    advice = known[0] if known else difference.advice
+    text = f"{difference.what}: {advice}" if advice else difference.what
+    raise AssertionError(f"{text[0].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}")
+
+
+def find_difference(result: Any, expected: Any, name: str = "it") -> Difference | None:
+    """Return in words how `result` differs from `expected`, or None if it does not."""
+    if isinstance(expected, Tensor):
+        return _compare_types(result, expected, name) or _compare_tensors(result, expected, name)
+    if isinstance(expected, tuple | list):
+        return _compare_sequences(result, expected, name)
+    if isinstance(expected, dict):
+        return _compare_dicts(result, expected, name)
+    if isinstance(expected, Number) and not isinstance(expected, bool):
+        return _compare_numbers(result, expected, name)
+    if type(result) is not type(expected) or result != expected:
+        return Difference(f"{name} is {_show(result)}, expected {_show(expected)}", _advise_none(result))
+    return None
+
+
+def _compare_types(result: Any, expected: Tensor, name: str) -> Difference | None:
+    if isinstance(result, Tensor):
+        return None
+    found = "None" if result is None else f"a {type(result).__name__}"
+    if isinstance(result, np.ndarray | np.generic):
+        found, advice = "a NumPy array", "stay with functions of torch, or convert it with `torch.from_numpy`"
+    elif isinstance(result, list | tuple | Number):
+        advice = "`torch.tensor(...)` makes one from numbers, `torch.stack(...)` from tensors"
+    else:
+        advice = _advise_none(result)
+    return Difference(f"{name} is {found}, expected a tensor of shape {tuple(expected.shape)}", advice)
+
+
+def _compare_tensors(result: Tensor, expected: Tensor, name: str) -> Difference | None:
+    found, wanted = tuple(result.shape), tuple(expected.shape)
+    if found != wanted:
+        return Difference(f"{name} has shape {found}, expected {wanted}", _advise_shape(found, wanted))
+    if result.dtype != expected.dtype:
+        advice = ADVICE.get(expected.dtype, f"`.to({expected.dtype})` converts it")
+        return Difference(f"{name} has dtype {result.dtype}, expected {expected.dtype}", advice)
+    if result.device != expected.device:
+        advice = "make new tensors where the input is, with `device=x.device` or `torch.zeros_like(x)`"
+        return Difference(f"{name} is on the device {result.device}, expected {expected.device}", advice)
+    result, expected = result.detach(), expected.detach()
+    right = torch.isclose(result, expected, *_find_tolerances(expected.dtype), equal_nan=True)
+    if bool(right.all()):
+        return None
+    return _describe_values(result, expected, right, name)
+
+
+def _describe_values(result: Tensor, expected: Tensor, right: Tensor, name: str) -> Difference:
+    """Return where two tensors of one shape differ; `right` is True where they do not."""
+    advice = ""
+    if bool(result.isnan().any()):
+        advice = "nan comes from 0 / 0, from infinity - infinity, or from the logarithm of a negative number"
+    if expected.numel() <= 12:
+        return Difference(f"{name} is {_show(result)}, expected {_show(expected)}", advice)
+    place = tuple(right.logical_not().nonzero()[0].tolist())
+    index = ", ".join(map(str, place))
+    return Difference(
+        f"{name} differs in {int((~right).sum())} of {expected.numel()} places; at [{index}] it is "
+        f"{_show(result[place])}, expected {_show(expected[place])}",
+        advice,
+    )
+
+
+def _find_tolerances(dtype: torch.dtype) -> tuple[float, float]:
+    """Return the relative and the absolute tolerance: none for whole numbers, room for another order for floats."""
+    if not dtype.is_floating_point:
+        return 0.0, 0.0
+    return (1e-4, 1e-5) if torch.finfo(dtype).bits <= 32 else (1e-6, 1e-7)
+
+
+def _compare_sequences(result: Any, expected: tuple | list, name: str) -> Difference | None:
+    kind = tuple if isinstance(expected, tuple) else list
+    if not isinstance(result, kind):
+        what = f"{name} is a {type(result).__name__}, expected a {kind.__name__} with {len(expected)} entries"
+        return Difference(what, _advise_none(result))
+    if len(result) != len(expected):
+        return Difference(f"{name} has {len(result)} entries, expected {len(expected)}")
+    for position, (entry, wanted) in enumerate(zip(result, expected, strict=True)):
+        if difference := find_difference(entry, wanted, f"{name}[{position}]"):
+            simple = all(isinstance(value, Number | str) for value in (*result, *expected))
+            return Difference(f"{name} is {_show(result)}, expected {_show(expected)}") if simple else difference
+    return None
+
+
+def _compare_dicts(result: Any, expected: dict, name: str) -> Difference | None:
+    if not isinstance(result, dict):
+        return Difference(f"{name} is a {type(result).__name__}, expected a dictionary", _advise_none(result))
+    if result.keys() != expected.keys():
+        return Difference(f"{name} has the keys {_show(list(result))}, expected {_show(list(expected))}")
+    differences = (find_difference(result[key], expected[key], f"{name}[{key!r}]") for key in expected)
+    return next((difference for difference in differences if difference), None)
+
+
+def _compare_numbers(result: Any, expected: Number, name: str) -> Difference | None:
+    if isinstance(result, Tensor | np.ndarray | np.generic) and np.prod(result.shape) == 1:
+        what = f"{name} is a {type(result).__name__}, expected a Python number"
+        return Difference(what, "`.item()` takes it out of a tensor")
+    if isinstance(result, bool) or not isinstance(result, Number) or isinstance(result, np.generic):
+        return Difference(f"{name} is {_show(result)}, expected the number {_show(expected)}", _advise_none(result))
+    if isinstance(expected, int) and not isinstance(result, int):
+        return Difference(f"{name} is the {type(result).__name__} {_show(result)}, expected a whole number")
+    if not np.isclose(result, expected, rtol=1e-4, atol=1e-6):
+        return Difference(f"{name} is {_show(result)}, expected {_show(expected)}")
+    return None
+
+
+def _advise_none(result: Any) -> str:
+    return "is a `return` missing?" if result is None else ""
+
+
+def _advise_shape(found: tuple, expected: tuple) -> str:
+    """Return what usually leads from the one shape to the other, or nothing."""
+    if [size for size in found if size != 1] == [size for size in expected if size != 1]:
+        if len(found) < len(expected):
+            return "a dimension of size 1 is missing; `keepdim=True` keeps a reduced one, `unsqueeze` adds one"
+        if len(found) > len(expected):
+            return "there is a dimension of size 1 too many; `squeeze(dim)` removes it"
+    if len(found) == len(expected) and sorted(found) == sorted(expected):
+        return "dimensions have changed places; `.T` or `permute` exchanges them"
+    return ""
+
+
+def _is_changed(before: Any, after: Any) -> bool:
+    """Return whether an argument is no longer what it was before the call."""
+    if isinstance(before, np.ndarray):
+        return not np.array_equal(before, after)
+    return isinstance(before, Tensor | list | dict) and find_difference(after, before) is not None
+
+
+def _name_argument(attempt: Callable, position: int) -> str:
+    """Return the name that the learner has given to the argument at `position`, or its number."""
+    try:
+        return list(inspect.signature(attempt).parameters)[position]
+    except (IndexError, TypeError, ValueError):
+        return f"number {position + 1}"
+
+
+def _show(value: Any) -> str:
+    """Return a value as a short text, floats with four digits after the point."""
+    if isinstance(value, Tensor):
+        value = value.detach().tolist() if value.numel() <= 12 else f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, float):
+        return f"{value:.4f}".rstrip("0").rstrip(".") if 1e-3 <= abs(value) < 1e6 or value == 0 else f"{value:.4g}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_show, value))}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_show, value))}{',' if len(value) == 1 else ''})"
+    text = value if isinstance(value, str) and value.startswith("a tensor of") else repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

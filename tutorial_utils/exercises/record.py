@@ -1,0 +1,85 @@
+"""What has been solved, in one small file that all notebooks share."""
+
+import json
+import os
+from collections import Counter
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
+
+import filelock
+import platformdirs
+
+from tutorial_utils.checkpoints import write_atomically
+
+OUTCOMES = ("correct", "not yet", "not attempted", "crashed", "timed out")
+
+
+def record_file() -> Path:
+    """Return the file of the outcomes: what `TUTORIAL_PROGRESS` names, else one in the user's data folder."""
+    chosen = os.environ.get("TUTORIAL_PROGRESS") or platformdirs.user_data_path("tutorial_utils") / "progress.json"
+    return Path(chosen).expanduser().absolute()
+
+
+def read_record(path: Path) -> dict[str, str]:
+    """Return the newest outcome of each exercise by its key, such as `01_tensors.standardize`; nothing without a file.
+
+    A file that cannot be understood counts as none, and a line says so.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record, dict) or not all(outcome in OUTCOMES for outcome in record.values()):
+            raise ValueError("it does not list outcomes of exercises")
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError) as error:
+        print(f"Your progress in {path} cannot be read ({error}), so it starts anew.")
+        return {}
+    return record
+
+
+def remember(key: str, outcome: str) -> None:
+    """Write the outcome of the exercise `key` down; what was correct once stays so.
+
+    Where the file cannot be written, a line says so, and the lesson goes on.
+    """
+    path = record_file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(f"{path}.lock", timeout=5):  # several kernels may write at once
+            record = read_record(path)
+            if record.get(key) in ("correct", outcome):
+                return
+            with write_atomically(path) as file:
+                file.write(json.dumps(record | {key: outcome}, indent=1).encode())
+    except (OSError, filelock.Timeout) as error:
+        print(f"(Your progress was not saved: {error}. Set TUTORIAL_PROGRESS to a file that can be written.)")
+
+
+def find_modules() -> list[ModuleType]:
+    """Return the modules with the exercises, one for each notebook, in their order."""
+    import tutorial_utils.exercises as package
+
+    names = sorted(module.name for module in iter_modules(package.__path__) if module.name.startswith("ex"))
+    return [import_module(f"{package.__name__}.{name}") for name in names]
+
+
+def find_exercises(module: ModuleType) -> dict[str, object]:
+    """Return the exercises of a module by name, in the order in which they stand there."""
+    from tutorial_utils.exercises import Exercise
+
+    return {name: value for name, value in vars(module).items() if isinstance(value, Exercise)}
+
+
+def progress() -> None:
+    """Print how many exercises of each notebook you have solved."""
+    solved = Counter(
+        key.partition(".")[0] for key, outcome in read_record(record_file()).items() if outcome == "correct"
+    )
+    rows = [(module.__name__.rpartition(".ex")[2], len(find_exercises(module))) for module in find_modules()]
+    print(f"{'notebook':<18}{'exercises':>9}{'solved':>8}")
+    for notebook, total in rows:
+        done = min(solved[notebook], total)
+        print(f"{notebook:<18}{total:>9}{done:>8}{'  ✓' if done == total else ''}")
+    print(f"{'all':<18}{sum(total for _, total in rows):>9}{sum(solved.values()):>8}")
