@@ -121,21 +121,28 @@ class Exercise:
 
     def _explain(self, error: Exception | SystemExit) -> tuple[str, str | BaseException]:
         """Return the outcome and what to say of `error`, or the error itself where it is the learner's own."""
-        trace = _find_learners_frames(error.__traceback__)
+        trace = self._find_learners_frames(error.__traceback__)
         if isinstance(error, NotImplementedError) and not error.args and trace:
             return "not attempted", "Not attempted yet."
         if isinstance(error, SystemExit):
             return "not yet", "Not yet. Your code ends the program (SystemExit); return a result instead."
         if isinstance(error, AssertionError):
-            own = "An assert in your code failed. " if trace else ""
-            return "not yet", f"Not yet. {own}{str(error).strip()}".strip()
+            if not trace:
+                return "not yet", f"Not yet. {error}"
+            return "not yet", f"Not yet. An assert in your code failed: {_first_line(error) or 'it has no message'}."
         if trace:
             return "crashed", error.with_traceback(trace)
-        reason = str(error).strip().partition("\n")[0]
-        return (
-            "not yet",
-            f"Not yet. What you wrote cannot be used as the exercise says: {type(error).__name__}: {reason}",
-        )
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        return "not yet", f"Not yet. What you wrote cannot be used as the exercise says: {reason}."
+
+    def _find_learners_frames(self, trace: TracebackType | None) -> TracebackType | None:
+        """Return the part of a traceback that begins with the learner's own code, or None if there is none in it."""
+        while trace:
+            code = trace.tb_frame.f_code
+            if is_learners(code.co_filename) and code is not self.verify.__code__:
+                return trace
+            trace = trace.tb_next
+        return None
 
     def hint(self) -> None:
         """Print the next hint; after the last one, begin again."""
@@ -161,11 +168,8 @@ def _find_signature(attempt: Callable) -> inspect.Signature:
         return inspect.signature(lambda *args, **kwargs: None)
 
 
-def _find_learners_frames(trace: TracebackType | None) -> TracebackType | None:
-    """Return the part of a traceback that begins with the learner's own code, or None if there is none in it."""
-    while trace and not is_learners(trace.tb_frame.f_code.co_filename):
-        trace = trace.tb_next
-    return trace
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")
 
 
 def _count(number: int, noun: str) -> str:

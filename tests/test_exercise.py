@@ -1,0 +1,474 @@
+"""What an exercise says to an attempt, whatever the attempt is, and that nothing of it stays behind."""
+
+import contextlib
+import json
+import random
+import re
+import subprocess
+import sys
+import threading
+import time
+import traceback
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from tutorial_utils import exercises
+from tutorial_utils.exercises import Exercise, call, expect_close, progress
+from tutorial_utils.exercises.guard import TimeUp, guarded, is_learners
+from tutorial_utils.exercises.record import find_modules, read_record, record_file, remember
+
+
+def double(x):  # (N,) -> (N,)
+    return 2 * x
+
+
+def verify_double(attempt):
+    x, expected = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 4.0, 6.0])
+    squared = {"you squared; doubling multiplies by two": torch.tensor([1.0, 4.0, 9.0])}
+    expect_close(call(attempt, x), expected, squared)
+
+
+def first_shape():
+    size = 28
+    return (1, size, size)
+
+
+class Squares(Dataset):
+    def __init__(self, count):
+        self.count = count
+
+    def __getitem__(self, index):
+        return index**2
+
+
+DOUBLE = Exercise(double, verify_double, hints=("Twice.", "Use `*`."))
+SHAPE = Exercise(first_shape, lambda attempt: expect_close(attempt, (1, 28, 28)), hints=("Look.",))
+SQUARES = Exercise(Squares, lambda attempt: expect_close(attempt(3)[2], 4), hints=("Look.",))
+
+
+@pytest.fixture(autouse=True)
+def own_record(tmp_path, monkeypatch):
+    path = tmp_path / "progress.json"
+    monkeypatch.setenv("TUTORIAL_PROGRESS", str(path))
+    return path
+
+
+@pytest.fixture
+def short_time(monkeypatch):
+    monkeypatch.setattr(exercises, "TIME_LIMIT", 0.2)
+
+
+def reply(attempt, exercise=DOUBLE):
+    outcome, text = exercise.judge(attempt)
+    assert outcome == "not yet", text
+    assert text.startswith("Not yet. ")
+    assert text.endswith((".", "?"))
+    return text
+
+
+# ------------------------------------------------------------------------------------------------- three outcomes
+
+
+def test_what_is_right_is_correct(capsys):
+    DOUBLE.check(lambda x: x + x)
+    SHAPE.check((1, 28, 28))
+    SQUARES.check(Squares)
+    assert capsys.readouterr().out == "Correct.\n" * 3
+
+
+def test_a_stub_is_not_attempted():
+    def stub(x):
+        raise NotImplementedError
+
+    class Stub(Dataset):
+        def __init__(self, count):
+            raise NotImplementedError
+
+    for exercise, attempt in (DOUBLE, stub), (SQUARES, Stub), (SHAPE, ...):
+        assert exercise.judge(attempt) == ("not attempted", "Not attempted yet.")
+
+
+def test_a_method_that_is_missing_is_not_a_stub():
+    class Module(nn.Module):
+        pass
+
+    class Unreadable(Dataset):
+        def __init__(self, count):
+            pass
+
+    assert 'missing the required "forward"' in reply(Module())
+    assert "should implement __getitem__" in reply(Unreadable, SQUARES)
+
+
+def test_a_wrong_answer_reads_what_came_what_was_expected_and_why():
+    assert reply(lambda x: x**2) == (
+        "Not yet. Your result is [1, 4, 9], expected [2, 4, 6]: you squared; doubling multiplies by two."
+    )
+
+
+@pytest.mark.parametrize(
+    ("attempt", "words"),
+    [
+        (lambda x: None, r"is None, expected a tensor of shape \(3,\): is a `return` missing\?"),
+        (lambda x: [2.0, 4.0, 6.0], r"is a list, .*`torch\.tensor"),
+        (lambda x: (2 * x).numpy(), "is a NumPy array, .*functions of torch"),
+        (lambda x: 2.0, "is a float, expected a tensor"),
+        (lambda x: "2 4 6", "is a str, expected a tensor"),
+        (lambda x: nn.ReLU(), "is a ReLU, expected a tensor"),
+        (lambda x: (2 * x).double(), r"dtype torch\.float64, expected torch\.float32: `\.float\(\)`"),
+        (lambda x: (2 * x).long(), r"dtype torch\.int64, expected torch\.float32"),
+        (lambda x: (2 * x).unsqueeze(1), r"shape \(3, 1\), expected \(3,\): .*too many; `squeeze"),
+        (lambda x: 2 * x[:2], r"shape \(2,\), expected \(3,\)\.$"),
+        (lambda x: 2 * x.to("meta"), "on the device meta, expected cpu: .*`device=x.device`"),
+        (lambda x: x / 0 * 0, r"is \[nan, nan, nan\], expected \[2, 4, 6\]: nan comes from"),
+        (lambda x: x.mul_(2), "changes its argument `x` in place"),
+        (lambda: 1, r"called with 1 argument, \(x\); yours has the parameters \(\)"),
+        (lambda x, y: 1, r"yours has the parameters \(x, y\)"),
+        (torch.ones(3), "got an object of type Tensor, expected a function: .*`double`, and not its result"),
+        (None, "got an object of type NoneType"),
+        ("double", "got an object of type str"),
+        (nn.ReLU, "got the class ReLU, expected a function"),
+        (nn.ReLU(), r"is \[1, 2, 3\], expected \[2, 4, 6\]\.$"),
+        (torch.cat, "cannot be used as the exercise says: TypeError: cat"),
+        (lambda x: sys.exit(1), r"ends the program \(SystemExit\)"),
+    ],
+)
+def test_whatever_an_attempt_is_or_returns_the_reply_is_a_sentence(attempt, words):
+    assert re.search(words, reply(attempt)), reply(attempt)
+
+
+@pytest.mark.parametrize("attempt", [lambda x: (2 * x).requires_grad_(), lambda x: x.add(x).view(3), nn.Flatten(0)])
+def test_gradients_and_views_do_not_matter(attempt):
+    expected = "not yet" if isinstance(attempt, nn.Module) else "correct"
+    assert DOUBLE.judge(attempt)[0] == expected
+
+
+def test_a_class_is_asked_for_as_a_class():
+    assert "pass the class itself, without parentheses" in reply(Squares(3), SQUARES)
+
+
+def test_what_an_attempt_prints_is_shown(capsys):
+    DOUBLE.check(lambda x: print("here") or 2 * x)
+    assert capsys.readouterr().out == "here\nCorrect.\n"
+
+
+def test_an_assert_of_the_learner_is_a_reply():
+    def attempt(x):
+        assert x.sum() == 0, "sum is not 0"
+
+    assert reply(lambda x: attempt(x)) == "Not yet. An assert in your code failed: sum is not 0."
+
+
+# --------------------------------------------------------------------------------------------- errors, time, depth
+
+
+def test_the_learners_error_is_raised_whole_without_lines_of_the_package():
+    def helper(x):
+        return x.no_such_thing
+
+    def attempt(x):
+        return helper(x)
+
+    with pytest.raises(AttributeError, match="no_such_thing") as caught:
+        DOUBLE.check(attempt)
+    names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+    assert names[-3:] == ["check", "attempt", "helper"]
+    assert read_record(record_file()) == {DOUBLE.key: "crashed"}
+
+
+def test_an_error_in_a_library_that_the_learner_called_is_the_learners():
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        DOUBLE.check(lambda x: x.reshape(1, 3) @ x.reshape(1, 3))
+
+
+def test_an_interrupt_by_the_learner_stops_the_check():
+    def attempt(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        DOUBLE.check(attempt)
+
+
+def test_endless_recursion_is_told():
+    def attempt(x):
+        return attempt(x)
+
+    assert "calls itself without an end" in reply(attempt)
+
+
+def endless(x):
+    while True:
+        pass
+
+
+def asleep(x):
+    time.sleep(60)
+
+
+def stubborn(x):
+    while True:
+        with contextlib.suppress(Exception):
+            time.sleep(60)
+
+
+@pytest.mark.parametrize("attempt", [endless, asleep, stubborn])
+def test_an_attempt_has_a_limited_time(attempt, short_time):
+    assert DOUBLE.judge(attempt) == (
+        "timed out",
+        "Not yet. Your code was stopped after 0.2 seconds; it should need less than one. Does a loop never end?",
+    )
+
+
+def test_time_is_limited_outside_the_main_thread_too(short_time):
+    outcomes = []
+    thread = threading.Thread(target=lambda: outcomes.append(DOUBLE.judge(endless)[0]))
+    thread.start()
+    thread.join()
+    assert outcomes == ["timed out"]
+
+
+def test_what_ends_in_time_is_left_alone():
+    with guarded(0.05):
+        pass
+    time.sleep(0.1)  # a timer that was still running would raise here
+
+    survived = []
+
+    def work():
+        with guarded(0.05):
+            pass
+        time.sleep(0.1)
+        survived.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert survived == [True]
+    assert issubclass(TimeUp, BaseException)
+    assert not issubclass(TimeUp, Exception)
+
+
+def test_code_of_the_package_of_python_and_of_libraries_is_not_the_learners():
+    assert is_learners(__file__)
+    assert is_learners("<ipython-input-1-abc>")
+    assert not is_learners(exercises.__file__)
+    assert not is_learners(torch.__file__)
+    assert not is_learners(json.__file__)
+    assert not is_learners("<frozen importlib._bootstrap>")
+
+
+# ------------------------------------------------------------------------------------------------ no trace is left
+
+
+def wreck(x):
+    """Change all that the cells below a check could notice."""
+    random.seed(7), np.random.seed(7), torch.manual_seed(7)
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(torch.get_num_threads() + 1)
+    torch.use_deterministic_algorithms(True)
+    torch.set_anomaly_enabled(True)
+    sys.setrecursionlimit(sys.getrecursionlimit() + 100)
+    warnings.simplefilter("ignore")
+    return torch.tensor([2.0, 4.0, 6.0], device="cpu", dtype=torch.float32)
+
+
+def observe():
+    return [
+        random.getstate(),
+        np.random.get_state()[1].tolist(),
+        torch.get_rng_state().tolist(),
+        torch.get_default_dtype(),
+        torch.get_default_device(),
+        torch.is_grad_enabled(),
+        torch.get_num_threads(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_anomaly_enabled(),
+        sys.getrecursionlimit(),
+        list(warnings.filters),
+    ]
+
+
+def test_nothing_an_attempt_does_reaches_the_cells_below():
+    before = observe()
+    assert DOUBLE.judge(wreck)[0] == "correct"
+    assert observe() == before
+
+
+def test_the_settings_of_the_notebook_do_not_reach_the_attempt():
+    def attempt(x):
+        assert torch.ones(1).dtype == torch.float32
+        assert torch.is_grad_enabled()
+        return torch.rand(3)
+
+    try:
+        torch.set_default_dtype(torch.float64)
+        with torch.no_grad():
+            first, second = reply(attempt), reply(attempt)
+            torch.rand(1)
+            assert reply(attempt) == first == second  # the same random numbers each time
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+# ---------------------------------------------------------------------------------------------- hints and solutions
+
+
+def test_hints_come_one_by_one_and_then_again(capsys):
+    exercise = Exercise(double, verify_double, hints=("Twice.", "Use `*`."))
+    for _ in range(3):
+        exercise.hint()
+    assert capsys.readouterr().out == "Hint 1 of 2: Twice.\nHint 2 of 2: Use `*`.\nHint 1 of 2: Twice.\n"
+
+
+def test_the_solution_is_the_code_of_the_answer(capsys):
+    DOUBLE.solution()
+    assert capsys.readouterr().out == "def double(x):  # (N,) -> (N,)\n    return 2 * x\n"
+    SHAPE.solution()
+    assert capsys.readouterr().out == "size = 28\nfirst_shape = (1, size, size)\n"
+
+
+# ------------------------------------------------------------------------------------------------------- comparing
+
+
+@pytest.mark.parametrize(
+    ("result", "expected", "words"),
+    [
+        (torch.ones(2, 3), torch.ones(3, 2), "dimensions have changed places; `.T`"),
+        (torch.ones(3), torch.ones(3, 1), "a dimension of size 1 is missing; `keepdim=True`"),
+        (torch.ones(4, 5), torch.zeros(4, 5), r"differs in 20 of 20 places; at \[0, 0\] it is 1, expected 0"),
+        (torch.tensor([1]), torch.tensor([True]), r"dtype torch\.int64, expected torch\.bool: a comparison"),
+        (torch.tensor([1], dtype=torch.int32), torch.tensor([1], dtype=torch.uint8), r"`\.to\(torch\.uint8\)`"),
+        (torch.tensor(2.0), 2.0, r"is a Tensor, expected a Python number: `\.item\(\)`"),
+        (np.float64(2.0), 2.0, "expected a Python number"),
+        (True, 1, "is True, expected the number 1"),
+        ("2", 2, "is '2', expected the number 2"),
+        (2.0, 2, "is the float 2, expected a whole number"),
+        (None, 2, r"is None, expected the number 2: is a `return` missing\?"),
+        (2.1, 2.0, r"is 2\.1, expected 2\.$"),
+        (1, True, "is 1, expected True"),
+        (None, "a", r"is None, expected 'a': is a `return` missing\?"),
+        ([1, 2], (1, 2), "is a list, expected a tuple with 2 entries"),
+        (None, (1, 2), "is a NoneType, expected a tuple with 2 entries: is a `return` missing"),
+        ((1,), (1, 2), "has 1 entries, expected 2"),
+        ((1, 3), (1, 2), r"is \(1, 3\), expected \(1, 2\)"),
+        ((torch.ones(1), 3), (torch.ones(1), 2), r"your result\[1\] is 3, expected 2"),
+        ({"a": 1}, {"b": 1}, r"has the keys \['a'\], expected \['b'\]"),
+        ({"a": 1}, {"a": 2}, r"your result\['a'\] is 1, expected 2"),
+        ([1], {"a": 2}, "is a list, expected a dictionary"),
+        (float("nan"), 1.0, "is nan, expected 1"),
+    ],
+)
+def test_a_difference_is_put_into_words(result, expected, words):
+    with pytest.raises(AssertionError, match=f"(?i){words}"):
+        expect_close(result, expected)
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (torch.tensor([1.000001]), torch.tensor([1.0])),
+        (torch.tensor([float("nan")]), torch.tensor([float("nan")])),
+        (torch.tensor([1.0], requires_grad=True), torch.tensor([1.0])),
+        (nn.Parameter(torch.ones(2)), torch.ones(2)),
+        (torch.Size([1, 2]), (1, 2)),
+        (1, 1.0),
+        ({"a": [1.0, "b"]}, {"a": [1.0, "b"]}),
+        (None, None),
+        (torch.tensor([1 + 2j]), torch.tensor([1 + 2j])),
+    ],
+)
+def test_what_is_equal_up_to_rounding_passes(result, expected):
+    expect_close(result, expected)
+
+
+def test_whole_numbers_are_compared_exactly():
+    with pytest.raises(AssertionError):
+        expect_close(torch.tensor([1_000_000]), torch.tensor([1_000_001]))
+
+
+def test_the_name_stands_in_the_message():
+    with pytest.raises(AssertionError, match=r"^The second row is 1, expected 2\.$"):
+        expect_close(1, 2, name="the second row")
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        (lambda rows: rows.append(1), [1, 2]),
+        (lambda rows: rows.update(b=1), {"a": 1}),
+        (lambda rows: rows.fill(0), np.ones(2)),
+        (lambda rows: rows.unsqueeze_(0), torch.ones(2)),
+    ],
+)
+def test_a_changed_argument_is_told_by_its_name_and_stays_whole(change, value):
+    before = str(value)
+    with pytest.raises(AssertionError, match="changes its argument `rows` in place"):
+        call(lambda rows: change(rows), value)
+    assert str(value) == before
+
+
+# -------------------------------------------------------------------------------------------------------- progress
+
+
+def test_progress_counts_what_is_solved_and_keeps_it(own_record, capsys):
+    remember("01_tensors.standardize", "not yet")
+    remember("01_tensors.standardize", "correct")
+    remember("01_tensors.standardize", "crashed")
+    assert json.loads(own_record.read_text()) == {"01_tensors.standardize": "correct"}
+
+    progress()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["notebook", "exercises", "solved"]
+    assert [line.split()[0] for line in lines[1:-1]] == [f"{m.removeprefix('ex')}" for m in modules()]
+    (row,) = [line.split() for line in lines if line.startswith("01_tensors")]
+    assert row[2] == "1"
+    assert lines[-1].split()[0] == "all"
+    assert lines[-1].split()[2] == "1"
+
+
+def modules():
+    return [module.__name__.rpartition(".")[2] for module in find_modules()]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"a": "solved"}', '{"a": []}', "\ufffd", '{"a"'])
+def test_a_damaged_record_starts_anew_with_a_word(content, own_record, capsys):
+    own_record.write_text(content)
+    remember("01_tensors.standardize", "correct")
+    said = capsys.readouterr().out
+    assert f"Your progress in {own_record} cannot be read" in said
+    assert "starts anew" in said
+    assert read_record(own_record) == {"01_tensors.standardize": "correct"}
+
+
+def test_a_record_that_cannot_be_written_does_not_stop_the_lesson(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TUTORIAL_PROGRESS", str(tmp_path / "file" / "progress.json"))
+    DOUBLE.check(double)
+    said = capsys.readouterr().out
+    assert "Your progress was not saved" in said
+    assert "Set TUTORIAL_PROGRESS to a file that can be written" in said
+    assert said.endswith("Correct.\n")
+
+
+def test_without_a_setting_the_record_is_in_the_users_data_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("TUTORIAL_PROGRESS")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert record_file().name == "progress.json"
+    assert record_file().parent.name == "tutorial_utils"
+
+
+def test_several_kernels_may_solve_at_once(own_record):
+    program = "import sys\nfrom tutorial_utils.exercises.record import remember\n"
+    program += "for i in range(20): remember(f'{sys.argv[1]}.{i}', 'correct')"
+    kernels = [subprocess.Popen([sys.executable, "-c", program, name]) for name in "abc"]
+    assert [kernel.wait() for kernel in kernels] == [0, 0, 0]
+    assert read_record(own_record) == {f"{name}.{i}": "correct" for name in "abc" for i in range(20)}
+    assert [path.name for path in own_record.parent.glob("progress*") if path.suffix != ".lock"] == ["progress.json"]
