@@ -11,6 +11,9 @@ lab: .venv/.installed  ## open your own copies of the notebooks, in work/, in Ju
 test: .venv/.installed  ## run all tests, the notebooks included
 	@$(PY) -m pytest $(ARGS)
 
+faults: .venv/.installed  ## run the long tests: kills, a cut network, other languages: 30 minutes
+	@$(PY) -m pytest -m long $(ARGS)
+
 check: .venv/.installed-dev  ## report what ruff finds in code and notebooks, and change nothing
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
@@ -41,4 +44,4 @@ clean:  ## remove .venv and all caches; work/, with your answers, stays
 .venv/.installed-dev: .venv/.installed
 	@sh install.sh dev
 
-.PHONY: help lab test check format bench picture lock clean unsound
+.PHONY: help lab test faults check format bench picture lock clean unsound

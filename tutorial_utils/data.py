@@ -7,9 +7,12 @@ Learning Algorithms", 2017, https://arxiv.org/abs/1708.07747 (MIT licence).
 import gzip
 import hashlib
 import os
+import queue
 import shutil
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ import pandas as pd
 import platformdirs
 import requests
 import torch
+import urllib3
 from torch import Tensor
 from torch.utils.data import Dataset, Subset, random_split
 from torchvision import datasets, tv_tensors
@@ -37,7 +41,9 @@ SHA256 = {
     "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
 }
 SUMS_FILE = "SHA256SUMS"  # kept beside the drawn files, in the format of `sha256sum`
-TIMEOUT = 5  # seconds of silence after which a server counts as out of reach
+TIMEOUT = 8  # seconds of silence after which a server counts as out of reach
+SLOWEST = 20_000  # bytes per second: with less, drawing is the better choice
+LARGEST = 2**26  # bytes: more than any of the files has
 
 
 class DownloadError(RuntimeError):
@@ -248,6 +254,7 @@ def prepare_files(folder: Path, mirrors: Sequence[str] = FashionMNIST.mirrors, d
     Raises what `FashionMNIST` does.
     """
     policy = data_policy()
+    _tidy(folder)
     if policy != "sketch" and find_damage(folder, "real") is None:
         return "real"
     if download and (policy == "real" or (policy == "auto" and folder not in _given_up)):
@@ -286,7 +293,7 @@ def fetch(folder: Path, mirrors: Sequence[str] = FashionMNIST.mirrors) -> None:
             try:
                 for name, sha256 in SHA256.items():
                     _download(mirror + name, scratch / name, sha256)
-            except (requests.RequestException, ValueError) as error:
+            except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
                 reasons.append(f"{mirror}: {_plain_reason(error)}")
             else:
                 return _publish(scratch, source_folder(folder, "real"))
@@ -320,23 +327,66 @@ def _download(url: str, path: Path, sha256: str) -> None:
     if path.exists():  # from a mirror that failed at a later file
         return
     content = bytearray()
-    with requests.get(url, stream=True, timeout=TIMEOUT) as response:
-        response.raise_for_status()
-        size = int(response.headers.get("Content-Length", 0)) or None
-        with progress_bar(title=path.name, unit="B", unit_scale=True, total=size) as bar:
-            for chunk in response.iter_content(2**16):
-                content += chunk
-                bar.update(len(chunk))
+    for part in _receive(url, title=path.name):
+        content += part
+        if len(content) > LARGEST:
+            raise ValueError("it sends more than the expected file")
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError("what came is not the expected file")
     path.write_bytes(content)
+
+
+def _receive(url: str, title: str) -> Iterator[bytes]:
+    """Yield what `url` delivers, part by part, with a bar; raise ValueError as soon as it comes too slowly.
+
+    A thread does the waiting: a lookup of a name, or a connection that is tried at many addresses, may take a minute,
+    and nothing else would end it sooner.
+    """
+    parts = queue.SimpleQueue()
+    threading.Thread(target=_request, args=(url, parts), daemon=True).start()
+    with progress_bar(title=title, unit="B", unit_scale=True) as bar:
+        start, received = time.monotonic(), 0
+        while True:
+            try:
+                part = parts.get(timeout=TIMEOUT)
+            except queue.Empty:
+                raise ValueError(f"no answer for {TIMEOUT} seconds") from None
+            if isinstance(part, Exception):
+                raise part
+            if isinstance(part, int):  # how many bytes will come
+                bar.total = part
+            elif part:
+                yield part
+                bar.update(len(part))
+                received += len(part)
+            else:
+                return
+            if time.monotonic() > start + TIMEOUT:
+                if received < SLOWEST * TIMEOUT:
+                    raise ValueError(f"it sends less than {SLOWEST // 1000} kB per second")
+                start, received = time.monotonic(), 0
+
+
+def _request(url: str, parts: queue.SimpleQueue) -> None:
+    """Put into `parts` how many bytes `url` announces, the bytes as they come, and b"" at the end; or the error."""
+    try:
+        with requests.get(url, stream=True, timeout=2 * TIMEOUT, headers={"Accept-Encoding": "identity"}) as response:
+            response.raise_for_status()
+            parts.put(int(response.headers.get("Content-Length", 0)))
+            while part := response.raw.read1(2**16):  # what is there; `read` would wait for all of it
+                parts.put(part)
+            parts.put(b"")
+    except Exception as error:
+        parts.put(error)
 
 
 def _plain_reason(error: Exception) -> str:
     """Return in a few words why a download failed."""
     if isinstance(error, requests.HTTPError):
         return f"HTTP status {error.response.status_code}"
-    while error.__cause__ or error.__context__:
+    if isinstance(error, urllib3.exceptions.ProtocolError):
+        return "the connection broke off"
+    while error.__cause__ or (error.__context__ and not error.__suppress_context__):
         error = error.__cause__ or error.__context__
     return getattr(error, "strerror", None) or str(error)
 
@@ -366,6 +416,15 @@ def _workplace(folder: Path) -> Iterator[Path]:
             "one, or to one that holds them already",
             str(error.filename or home),
         ) from error
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a killed process left in the data folder, unless another process is at work there."""
+    home = folder / "FashionMNIST"
+    with suppress(OSError, filelock.Timeout):
+        if (home / "unfinished").exists():
+            with filelock.FileLock(home / ".lock", timeout=0):
+                shutil.rmtree(home / "unfinished")
 
 
 @contextmanager
