@@ -4,6 +4,7 @@ import contextlib
 import json
 import random
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -18,8 +19,8 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from tutorial_utils import exercises
-from tutorial_utils.exercises import Exercise, call, expect_close, progress
-from tutorial_utils.exercises.guard import TimeUp, guarded, is_learners
+from tutorial_utils.exercises import Exercise, call, expect_close, guard, progress
+from tutorial_utils.exercises.guard import TimeUp, is_learners
 from tutorial_utils.exercises.record import find_modules, read_record, record_file, remember
 
 
@@ -224,33 +225,26 @@ def test_an_attempt_has_a_limited_time(attempt, short_time):
     )
 
 
-def test_time_is_limited_outside_the_main_thread_too(short_time):
-    outcomes = []
-    thread = threading.Thread(target=lambda: outcomes.append(DOUBLE.judge(endless)[0]))
-    thread.start()
-    thread.join()
-    assert outcomes == ["timed out"]
-
-
-def test_what_ends_in_time_is_left_alone():
-    with guarded(0.05):
+@pytest.mark.parametrize("limit", [guard._limit_by_timer, guard._limit_by_interrupt])
+def test_both_ways_of_limiting_time_stop_what_is_endless_and_nothing_else(limit):
+    interrupt = signal.getsignal(signal.SIGINT)
+    with pytest.raises(TimeUp), limit(0.05):
+        endless(None)
+    with limit(0.05):
         pass
     time.sleep(0.1)  # a timer that was still running would raise here
+    with pytest.raises(KeyboardInterrupt), limit(5):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is interrupt
+    assert not issubclass(TimeUp, Exception)
 
-    survived = []
 
-    def work():
-        with guarded(0.05):
-            pass
-        time.sleep(0.1)
-        survived.append(True)
-
-    thread = threading.Thread(target=work)
+def test_outside_the_main_thread_a_check_works_without_a_limit():
+    outcomes = []
+    thread = threading.Thread(target=lambda: outcomes.append(DOUBLE.judge(double)))
     thread.start()
     thread.join()
-    assert survived == [True]
-    assert issubclass(TimeUp, BaseException)
-    assert not issubclass(TimeUp, Exception)
+    assert outcomes == [("correct", "Correct.")]
 
 
 def test_code_of_the_package_of_python_and_of_libraries_is_not_the_learners():
@@ -350,19 +344,22 @@ def test_the_solution_is_the_code_of_the_answer(capsys):
         (np.float64(2.0), 2.0, "expected a Python number"),
         (True, 1, "is True, expected the number 1"),
         ("2", 2, "is '2', expected the number 2"),
-        (2.0, 2, "is the float 2, expected a whole number"),
+        (2.0, 2, r"is 2\.0, a float, expected a whole number, an int"),
+        ((2.0, 0), (2, 0), r"your result\[0\] is 2\.0, a float"),
+        (torch.ones(1, device="meta"), "a", "is a tensor of shape"),
         (None, 2, r"is None, expected the number 2: is a `return` missing\?"),
         (2.1, 2.0, r"is 2\.1, expected 2\.$"),
         (1, True, "is 1, expected True"),
         (None, "a", r"is None, expected 'a': is a `return` missing\?"),
-        ([1, 2], (1, 2), "is a list, expected a tuple with 2 entries"),
-        (None, (1, 2), "is a NoneType, expected a tuple with 2 entries: is a `return` missing"),
-        ((1,), (1, 2), "has 1 entries, expected 2"),
+        ([1, 2], (1, 2), "is a list, expected a tuple of length 2"),
+        (None, (1, 2), "is None, expected a tuple of length 2: is a `return` missing"),
+        ((1,), (1, 2), "has length 1, expected 2"),
         ((1, 3), (1, 2), r"is \(1, 3\), expected \(1, 2\)"),
         ((torch.ones(1), 3), (torch.ones(1), 2), r"your result\[1\] is 3, expected 2"),
         ({"a": 1}, {"b": 1}, r"has the keys \['a'\], expected \['b'\]"),
         ({"a": 1}, {"a": 2}, r"your result\['a'\] is 1, expected 2"),
         ([1], {"a": 2}, "is a list, expected a dictionary"),
+        (3, {"a": 2}, "is an int, expected a dictionary"),
         (float("nan"), 1.0, "is nan, expected 1"),
     ],
 )
@@ -379,6 +376,8 @@ def test_a_difference_is_put_into_words(result, expected, words):
         (torch.tensor([1.0], requires_grad=True), torch.tensor([1.0])),
         (nn.Parameter(torch.ones(2)), torch.ones(2)),
         (torch.Size([1, 2]), (1, 2)),
+        (float("nan"), float("nan")),
+        (torch.ones(2, device="meta"), torch.zeros(2, device="meta")),
         (1, 1.0),
         ({"a": [1.0, "b"]}, {"a": [1.0, "b"]}),
         (None, None),
@@ -413,6 +412,10 @@ def test_a_changed_argument_is_told_by_its_name_and_stays_whole(change, value):
     with pytest.raises(AssertionError, match="changes its argument `rows` in place"):
         call(lambda rows: change(rows), value)
     assert str(value) == before
+
+
+def test_a_value_that_is_none_is_no_missing_return():
+    assert reply(None, SHAPE) == "Not yet. check got None, expected a value: what should `first_shape` be?"
 
 
 # -------------------------------------------------------------------------------------------------------- progress

@@ -98,6 +98,7 @@ class Exercise:
     def _expect_kind(self, attempt: Any) -> None:
         """Raise AssertionError unless `attempt` can be called as the answer can."""
         if self.asks_for_a_value:
+            assert attempt is not None, f"check got None, expected a value: what should `{self.name}` be?"
             return
         found = f"an object of type {type(attempt).__name__}"
         if inspect.isclass(self.answer):

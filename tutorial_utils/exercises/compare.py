@@ -18,6 +18,7 @@ class Difference(NamedTuple):
     advice: str = ""
 
 
+COPY = "Work on a copy (`.clone()`), or compute a new tensor: `x - 1`, not `x -= 1` or `x.sub_(1)`."
 ADVICE = {
     torch.float32: "`.float()` converts it",
     torch.int64: "`.long()` converts it",
@@ -37,8 +38,7 @@ def call(attempt: Callable, *inputs: Any) -> Any:
         if _is_changed(before, after):
             raise AssertionError(
                 f"Your code changes its argument `{_name_argument(attempt, position)}` in place: whoever passed it in "
-                "still needs it as it was. Work on a copy (`.clone()`), or compute a new tensor: `x - 1`, not `x -= 1` "
-                "or `x.sub_(1)`."
+                f"still needs it as it was. {COPY if isinstance(before, Tensor) else 'Work on a copy of it.'}"
             )
     return result
 
@@ -84,7 +84,7 @@ def find_difference(result: Any, expected: Any, name: str = "it") -> Difference 
 def _compare_types(result: Any, expected: Tensor, name: str) -> Difference | None:
     if isinstance(result, Tensor):
         return None
-    found = "None" if result is None else f"a {type(result).__name__}"
+    found = _name_type(result)
     if isinstance(result, np.ndarray | np.generic):
         found, advice = "a NumPy array", "stay with functions of torch, or convert it with `torch.from_numpy`"
     elif isinstance(result, list | tuple | Number):
@@ -104,6 +104,8 @@ def _compare_tensors(result: Tensor, expected: Tensor, name: str) -> Difference 
     if result.device != expected.device:
         advice = "make new tensors where the input is, with `device=x.device` or `torch.zeros_like(x)`"
         return Difference(f"{name} is on the device {result.device}, expected {expected.device}", advice)
+    if result.is_meta:
+        return None  # there are no numbers to compare
     result, expected = result.detach(), expected.detach()
     right = torch.isclose(result, expected, *_find_tolerances(expected.dtype), equal_nan=True)
     if bool(right.all()):
@@ -137,20 +139,23 @@ def _find_tolerances(dtype: torch.dtype) -> tuple[float, float]:
 def _compare_sequences(result: Any, expected: tuple | list, name: str) -> Difference | None:
     kind = tuple if isinstance(expected, tuple) else list
     if not isinstance(result, kind):
-        what = f"{name} is a {type(result).__name__}, expected a {kind.__name__} with {len(expected)} entries"
+        what = f"{name} is {_name_type(result)}, expected a {kind.__name__} of length {len(expected)}"
         return Difference(what, _advise_none(result))
     if len(result) != len(expected):
-        return Difference(f"{name} has {len(result)} entries, expected {len(expected)}")
+        return Difference(f"{name} has length {len(result)}, expected {len(expected)}")
     for position, (entry, wanted) in enumerate(zip(result, expected, strict=True)):
         if difference := find_difference(entry, wanted, f"{name}[{position}]"):
             simple = all(isinstance(value, Number | str) for value in (*result, *expected))
-            return Difference(f"{name} is {_show(result)}, expected {_show(expected)}") if simple else difference
+            shown = _show(result), _show(expected)
+            if simple and shown[0] != shown[1]:
+                return Difference(f"{name} is {shown[0]}, expected {shown[1]}", difference.advice)
+            return difference
     return None
 
 
 def _compare_dicts(result: Any, expected: dict, name: str) -> Difference | None:
     if not isinstance(result, dict):
-        return Difference(f"{name} is a {type(result).__name__}, expected a dictionary", _advise_none(result))
+        return Difference(f"{name} is {_name_type(result)}, expected a dictionary", _advise_none(result))
     if result.keys() != expected.keys():
         return Difference(f"{name} has the keys {_show(list(result))}, expected {_show(list(expected))}")
     differences = (find_difference(result[key], expected[key], f"{name}[{key!r}]") for key in expected)
@@ -159,15 +164,21 @@ def _compare_dicts(result: Any, expected: dict, name: str) -> Difference | None:
 
 def _compare_numbers(result: Any, expected: Number, name: str) -> Difference | None:
     if isinstance(result, Tensor | np.ndarray | np.generic) and np.prod(result.shape) == 1:
-        what = f"{name} is a {type(result).__name__}, expected a Python number"
+        what = f"{name} is {_name_type(result)}, expected a Python number"
         return Difference(what, "`.item()` takes it out of a tensor")
     if isinstance(result, bool) or not isinstance(result, Number) or isinstance(result, np.generic):
         return Difference(f"{name} is {_show(result)}, expected the number {_show(expected)}", _advise_none(result))
     if isinstance(expected, int) and not isinstance(result, int):
-        return Difference(f"{name} is the {type(result).__name__} {_show(result)}, expected a whole number")
-    if not np.isclose(result, expected, rtol=1e-4, atol=1e-6):
+        return Difference(f"{name} is {result!r}, {_name_type(result)}, expected a whole number, an int")
+    if not np.isclose(result, expected, rtol=1e-4, atol=1e-6, equal_nan=True):
         return Difference(f"{name} is {_show(result)}, expected {_show(expected)}")
     return None
+
+
+def _name_type(value: Any) -> str:
+    """Return the type of a value with its article, such as "an int"."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
 
 
 def _advise_none(result: Any) -> str:
@@ -204,7 +215,8 @@ def _name_argument(attempt: Callable, position: int) -> str:
 def _show(value: Any) -> str:
     """Return a value as a short text, floats with four digits after the point."""
     if isinstance(value, Tensor):
-        value = value.detach().tolist() if value.numel() <= 12 else f"a tensor of shape {tuple(value.shape)}"
+        small = value.numel() <= 12 and not value.is_meta
+        value = value.detach().tolist() if small else f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, float):
         return f"{value:.4f}".rstrip("0").rstrip(".") if 1e-3 <= abs(value) < 1e6 or value == 0 else f"{value:.4g}"
     if isinstance(value, list):

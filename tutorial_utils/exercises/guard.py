@@ -1,6 +1,6 @@
 """A check leaves no trace: settings are put back, random numbers go on as before, and time is limited."""
 
-import ctypes
+import _thread
 import random
 import signal
 import sys
@@ -8,7 +8,7 @@ import sysconfig
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,19 +51,23 @@ def guarded(seconds: float) -> Iterator[None]:
     """
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     devices = range(torch.accelerator.device_count()) if accelerator else []
-    with ExitStack() as stack:
-        stack.enter_context(warnings.catch_warnings())
-        stack.enter_context(torch.random.fork_rng(devices, device_type=accelerator.type if accelerator else "cuda"))
-        stack.callback(random.setstate, random.getstate())
-        stack.callback(np.random.set_state, np.random.get_state())
-        for ask, put, wanted in SETTINGS:
-            before = ask()
-            stack.callback(_put_if_changed, ask, put, before)
-            _put_if_changed(ask, put, before if wanted is None else wanted)
-        for seed in random.seed, np.random.seed, torch.manual_seed:
-            seed(0)
-        with limit_time(seconds):
-            yield
+    kind = accelerator.type if accelerator else "cuda"  # without devices, the kind plays no part
+    before = [ask() for ask, _, _ in SETTINGS]
+    dice = random.getstate(), np.random.get_state()
+    with warnings.catch_warnings(), torch.random.fork_rng(devices, device_type=kind):
+        try:
+            for ask, put, wanted in SETTINGS:
+                if wanted is not None:
+                    _put_if_changed(ask, put, wanted)
+            for seed in random.seed, np.random.seed, torch.manual_seed:
+                seed(0)
+            with limit_time(seconds):
+                yield
+        finally:
+            for (ask, put, _), value in zip(SETTINGS, before, strict=True):
+                _put_if_changed(ask, put, value)
+            random.setstate(dice[0])
+            np.random.set_state(dice[1])
 
 
 def _put_if_changed(ask: Callable, put: Callable, wanted: Any) -> None:
@@ -74,17 +78,20 @@ def _put_if_changed(ask: Callable, put: Callable, wanted: Any) -> None:
 
 @contextmanager
 def limit_time(seconds: float) -> Iterator[None]:
-    """Raise TimeUp in the block once it has taken `seconds`, and each second after that until it gives in."""
-    if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
-        with _limit_by_signal(seconds):
-            yield
-    else:
-        with _limit_by_thread(seconds):
-            yield
+    """Raise TimeUp in the block once it has taken `seconds`, and each second after that until it gives in.
+
+    Only the main thread, where notebooks run their cells, can be stopped; elsewhere there is no limit.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    limit = _limit_by_timer if hasattr(signal, "setitimer") else _limit_by_interrupt
+    with limit(seconds):
+        yield
 
 
 @contextmanager
-def _limit_by_signal(seconds: float) -> Iterator[None]:
+def _limit_by_timer(seconds: float) -> Iterator[None]:
     """The way of Linux and macOS: it also ends a call that waits, such as a sleep."""
 
     def stop(*_):
@@ -100,23 +107,28 @@ def _limit_by_signal(seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def _limit_by_thread(seconds: float) -> Iterator[None]:
-    """The way of Windows, and of a thread: it waits for the next line of Python."""
-    thread, over = ctypes.c_ulong(threading.get_ident()), threading.Event()
-    lock = threading.Lock()
+def _limit_by_interrupt(seconds: float) -> Iterator[None]:
+    """The way of Windows: a second thread presses Ctrl-C, which is heard at the next line of Python."""
+    late, over = threading.Event(), threading.Event()
 
     def watch():
-        pause = seconds
-        while not over.wait(pause):
-            with lock:
-                if not over.is_set():
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeUp))
-            pause = 1
+        if not over.wait(seconds):
+            late.set()
+            _thread.interrupt_main()
+            while not over.wait(1):
+                _thread.interrupt_main()
 
-    threading.Thread(target=watch, daemon=True).start()
+    def stop(*arguments):
+        if late.is_set():
+            raise TimeUp
+        before(*arguments)  # it was the learner who pressed it
+
+    before = signal.signal(signal.SIGINT, stop)
+    watcher = threading.Thread(target=watch, daemon=True)
     try:
+        watcher.start()
         yield
     finally:
-        with lock:
-            over.set()
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None)  # one that came too late
+        over.set()
+        watcher.join()
+        signal.signal(signal.SIGINT, before)
