@@ -11,7 +11,16 @@ from matplotlib.figure import Figure
 
 from tutorial_utils.data import CLASSES
 from tutorial_utils.models import NeuralNetwork
-from tutorial_utils.plots import ORANGE, draw_graph, plot_bars, plot_confusion, plot_history, plot_panels, show_images
+from tutorial_utils.plots import (
+    BLUE,
+    ORANGE,
+    draw_graph,
+    plot_bars,
+    plot_confusion,
+    plot_history,
+    plot_panels,
+    show_images,
+)
 
 HISTORY = {"train_loss": [2.0, 1.0, 0.5], "val_loss": [2.1, 1.2, 0.9], "val_accuracy": [0.3, 0.6, 0.7]}
 FIGURES = {
@@ -104,15 +113,17 @@ def test_panels_share_their_axis_their_colours_and_one_legend():
     )
 
     left, right = drawn(figure), drawn(figure, 1)
-    curves = {line.get_label(): line for line in left.lines}
     assert (left.get_title(), right.get_title()) == ("SGD", "Adam")
-    assert list(curves["a"].get_xdata()) == [1, 2]
-    assert list(curves["b"].get_ydata()) == [5.0, 50.0]
-    assert curves["a"].get_color() != curves["b"].get_color() == right.lines[1].get_color()
-    assert list(right.lines[1].get_ydata()) == [1.0, 9.0, 8.0]
+    (baseline, a, b), (same_baseline, c, same_b) = left.lines, right.lines
+    assert list(a.get_xdata()) == [1, 2]
+    assert list(b.get_ydata()) == [5.0, 50.0]
+    assert list(same_b.get_ydata()) == [1.0, 9.0, 8.0]
+    assert b.get_color() == same_b.get_color()
+    assert [line.get_color() for line in (a, b, c)] == [BLUE, ORANGE, "#009e73"]  # the course's colours, when drawn too
     assert left.get_ylim() == right.get_ylim()
     assert left.get_yscale() == right.get_yscale() == "log"
-    assert [axes.lines[-1].get_ydata()[0] for axes in (left, right)] == [2.3, 2.3]
+    assert {"1", "2", "5", "10", "20", "50"} <= {label.get_text() for label in left.get_yticklabels()}
+    assert [line.get_ydata()[0] for line in (baseline, same_baseline)] == [2.3, 2.3]  # behind the curves
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "c"]
     assert left.get_ylabel() == "loss"

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
 from torch import Tensor
 from torch.autograd.graph import Node
 
@@ -96,21 +96,25 @@ def plot_panels(
     """Return a figure with a panel for each group: a curve for each of its runs, one positive value per epoch.
 
     All panels share one logarithmic axis. Runs of one name have one colour and marker in all of them; `baseline` is a
-    dashed line.
+    dashed line behind them.
     """
     names = list(dict.fromkeys(name for runs in groups.values() for name in runs))
+    colours = STYLE["axes.prop_cycle"].by_key()["color"]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.3 * len(groups), 3.4), layout="constrained")
+        figure = Figure(figsize=(3.3 * len(groups), 4.2), layout="constrained")
         panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
         for axes, (title, runs) in zip(panels, groups.items(), strict=True):
-            for name, values in runs.items():
-                place = names.index(name)
-                look = {"color": f"C{place}", "marker": "osD^vP"[place % 6]}
-                axes.plot(range(1, len(values) + 1), values, label=name, **look)
             if baseline is not None:
                 axes.axhline(baseline, color="black", linestyle="--", linewidth=1)
+            for name, values in runs.items():
+                place = names.index(name)
+                look = {"color": colours[place % len(colours)], "marker": "osD^vP"[place % 6]}
+                axes.plot(range(1, len(values) + 1), values, label=name, **look)
             axes.set(title=title, xlabel="epoch", yscale="log")
             axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_locator(NullLocator())
         panels[0].set_ylabel(ylabel)
         curves = {line.get_label(): line for axes in panels for line in axes.get_legend_handles_labels()[0]}
         figure.legend([curves[name] for name in names], names, loc="outside right center", frameon=False)
