@@ -85,8 +85,8 @@ def answer(connection):
     if fault == "silent":
         time.sleep(600)
     if fault == "redirect" and not asked.startswith("moved"):
-        head = f"HTTP/1.1 302 Found\\r\\nLocation: /moved/{asked}\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n"
-        connection.sendall(head.encode())
+        head = f"HTTP/1.1 302 Found\\r\\nLocation: /moved/{asked}\\r\\nContent-Length: 0\\r\\n"
+        connection.sendall(f"{head}Connection: close\\r\\n\\r\\n".encode())
         return connection.close()
     content = (folder / asked.split("/")[-1]).read_bytes()
     half = len(content) // 2
