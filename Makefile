@@ -11,6 +11,9 @@ lab: .venv/.installed  ## open your own copies of the notebooks, in work/, in Ju
 test: .venv/.installed  ## run all tests, the notebooks included
 	@$(PY) -m pytest $(ARGS)
 
+cover: .venv/.installed  ## measure which lines and branches the unit tests reach, and fail below 95 %
+	@$(PY) -m pytest tests --ignore=tests/test_notebooks.py --cov $(ARGS)
+
 faults: .venv/.installed  ## run the long tests: kills, a cut network, other languages: 30 minutes
 	@$(PY) -m pytest -m long $(ARGS)
 
@@ -44,4 +47,4 @@ clean:  ## remove .venv and all caches; work/, with your answers, stays
 .venv/.installed-dev: .venv/.installed
 	@sh install.sh dev
 
-.PHONY: help lab test faults check format bench picture lock clean unsound
+.PHONY: help lab test cover faults check format bench picture lock clean unsound

@@ -18,7 +18,7 @@ from packaging.version import Version
 COURSE = Path(__file__).parent.parent
 PROJECT = tomllib.loads((COURSE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REQUIRES_PYTHON = SpecifierSet(PROJECT["requires-python"])
-TARGETS = ["help", "lab", "test", "faults", "check", "format", "bench", "picture", "lock", "clean"]
+TARGETS = ["help", "lab", "test", "cover", "faults", "check", "format", "bench", "picture", "lock", "clean"]
 TOOLS = "awk bash cat cp dirname echo env expr find grep ls mkdir rm sed sh tail"  # and what a shell has built in
 
 needs_make = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no make")
@@ -413,14 +413,14 @@ def test_ci_runs_the_oldest_and_the_newest_python_on_each_system():
 def test_the_ci_script_tests_on_the_real_images_where_they_are_and_on_the_drawn_ones(machine, there):
     (machine.course / ".ci").mkdir()
     shutil.copy(COURSE / ".ci" / "run", machine.course / ".ci")
-    machine.add_program("make", f"""#!/bin/sh\necho "$1 $TUTORIAL_SOURCE $TUTORIAL_DATA" >>'{machine.calls}'\n""")
+    machine.add_program("make", f"""#!/bin/sh\necho "$1 $TUTORIAL_SOURCE $TUTORIAL_DATA $2" >>'{machine.calls}'\n""")
     images = machine.course.parent / "shared" / "data"
     if there:
         images.mkdir(parents=True)
     assert machine.run(str(machine.course / ".ci" / "run")).returncode == 0
-    on_real_images = [f"test real {images}"] if there else []
+    tests = [f"test real {images}", "test sketch  ARGS=notebooks"] if there else ["test sketch"]
     calls = machine.calls.read_text(encoding="utf-8").splitlines()
-    assert [call.strip() for call in calls] == ["check", *on_real_images, "test sketch"]
+    assert [call.strip() for call in calls] == ["check", *tests, "cover"]
 
 
 @needs_make
