@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from tutorial_utils import exercises
-from tutorial_utils.exercises import Exercise, call, expect_close, guard, progress
+from tutorial_utils.exercises import Calls, Exercise, call, expect_close, expect_no_loop, guard, progress
 from tutorial_utils.exercises.guard import TimeUp, is_learners
 from tutorial_utils.exercises.record import find_modules, read_record, record_file, remember
 
@@ -416,6 +416,20 @@ def test_a_changed_argument_is_told_by_its_name_and_stays_whole(change, value):
 
 def test_a_value_that_is_none_is_no_missing_return():
     assert reply(None, SHAPE) == "Not yet. check got None, expected a value: what should `first_shape` be?"
+
+
+def test_a_loop_over_the_entries_is_noticed_and_a_call_for_all_of_them_is_not():
+    few, many = (torch.ones(2, 3),), (torch.ones(9, 3),)
+    expect_no_loop(lambda x: x.sum(dim=1).mul(2).relu(), few, many, 7, "Sum all rows at once.")
+    with pytest.raises(AssertionError, match=r"for a larger one: there is a loop in it\. Sum all rows at once\.$"):
+        expect_no_loop(lambda x: torch.stack([row.sum() for row in x.unbind()]), few, many, 7, "Sum all rows at once.")
+
+
+def test_the_calls_of_pytorchs_functions_are_noted_by_name():
+    with Calls() as calls:
+        torch.ones(2).sum()
+        torch.cat([torch.zeros(1)])
+    assert calls.names == ["ones", "sum", "zeros", "cat"]
 
 
 # -------------------------------------------------------------------------------------------------------- progress

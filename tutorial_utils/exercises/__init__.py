@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-from tutorial_utils.exercises.compare import call, expect_close
+from tutorial_utils.exercises.compare import Calls, call, expect_close, expect_no_loop
 from tutorial_utils.exercises.guard import TIME_LIMIT, TimeUp, guarded, is_learners
 from tutorial_utils.exercises.record import progress, remember
 from tutorial_utils.progress import in_notebook
 
-__all__ = ["Exercise", "call", "expect_close", "progress"]
+__all__ = ["Calls", "Exercise", "call", "expect_close", "expect_no_loop", "progress"]
 
 
 @dataclass(eq=False)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 
 class Difference(NamedTuple):
@@ -62,8 +63,37 @@ def expect_close(
         return
     known = [explanation for explanation, wrong in (mistakes or {}).items() if find_difference(result, wrong) is None]
     advice = known[0] if known else difference.advice
-    text = f"{difference.what}: {advice}" if advice else difference.what
+    text = f"{difference.what}: {advice.rstrip()}" if advice else difference.what
     raise AssertionError(f"{text[0].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}")
+
+
+class Calls(TorchFunctionMode):
+    """Notes the names of the functions of PyTorch that the code in its `with` block calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        self.names.append(getattr(function, "__name__", ""))
+        return function(*args, **(kwargs or {}))
+
+
+def expect_no_loop(attempt: Callable, few: tuple, many: tuple, added: int, advice: str) -> None:
+    """Compare how often PyTorch is called for two tuples of inputs, of which the second has `added` entries more.
+
+    Raises:
+        AssertionError: it is called once more, or more often, for each of them: there is a loop over them.
+    """
+    counts = []
+    for inputs in few, many:
+        with Calls() as calls:
+            attempt(*inputs)
+        counts.append(len(calls.names))
+    assert counts[1] - counts[0] < added, (
+        f"The numbers are right, but your code calls PyTorch {counts[0]} times for a small input and {counts[1]} times "
+        f"for a larger one: there is a loop in it. {advice}"
+    )
 
 
 def find_difference(result: Any, expected: Any, name: str = "it") -> Difference | None:

@@ -5,34 +5,8 @@ import math
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
-from tutorial_utils.exercises import Exercise, call, expect_close
-
-
-class CallCounter(TorchFunctionMode):
-    """Counts the calls to PyTorch that code in its `with` block makes."""
-
-    count = 0
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        self.count += 1
-        return func(*args, **(kwargs or {}))
-
-
-def count_calls(attempt, inputs):
-    with CallCounter() as counter:
-        attempt(*inputs)
-    return counter.count
-
-
-def expect_no_loop(attempt, few, many, added, advice):
-    """Compare the calls for two sizes of input: with `added` rows more, a loop over rows makes as many calls more."""
-    calls = count_calls(attempt, few), count_calls(attempt, many)
-    assert calls[1] - calls[0] < added, (
-        f"The numbers are right, but your code calls PyTorch {calls[0]} times for a small input and {calls[1]} times "
-        f"for a larger one: there is a loop in it. {advice}"
-    )
+from tutorial_utils.exercises import Exercise, call, expect_close, expect_no_loop
 
 
 def expect_kind(result, expected):
