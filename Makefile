@@ -17,6 +17,10 @@ cover: .venv/.installed  ## measure which lines and branches the unit tests reac
 faults: .venv/.installed  ## run the long tests: kills, a cut network, other languages: 30 minutes
 	@$(PY) -m pytest -m long $(ARGS)
 
+mutate: .venv/.installed-dev  ## change the code in a thousand places, and list what no test notices: 20 minutes
+	@$(PY) -m mutmut run
+	@$(PY) -m mutmut results
+
 check: .venv/.installed-dev  ## report what ruff finds in code and notebooks, and change nothing
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
@@ -37,7 +41,7 @@ lock: .venv/.installed-dev  ## write requirements.lock anew from pyproject.toml 
 	    -o requirements.lock pyproject.toml $(ARGS)
 
 clean:  ## remove .venv and all caches; work/, with your answers, stays
-	@rm -rf .venv .pytest_cache .ruff_cache build *.egg-info
+	@rm -rf .venv mutants .pytest_cache .ruff_cache build *.egg-info
 	@find tutorial_utils tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 # The set-up is done once: again only when a file below changed, or when .venv can no longer be used.
@@ -47,4 +51,4 @@ clean:  ## remove .venv and all caches; work/, with your answers, stays
 .venv/.installed-dev: .venv/.installed
 	@sh install.sh dev
 
-.PHONY: help lab test cover faults check format bench picture lock clean unsound
+.PHONY: help lab test cover faults mutate check format bench picture lock clean unsound

@@ -1,6 +1,7 @@
 """What `save_checkpoint` keeps, that `load_checkpoint` gives it back exactly, and that it refuses everything else."""
 
 import copy
+import os
 import pickle
 import signal
 import subprocess
@@ -294,7 +295,12 @@ def test_a_missing_file_is_a_missing_file(tmp_path):
         load_checkpoint(tmp_path / "nowhere.pt", nn.Linear(1, 1))
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint at all", pickle.dumps({"epoch": 1}), b"PK\x03\x04rubbish"])
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a checkpoint at all", JPEG, pickle.dumps({"epoch": 1}), b"PK\x03\x04rubbish"]
+)
 def test_a_file_of_another_kind_is_refused(tmp_path, content):
     path = tmp_path / "run.pt"
     path.write_bytes(content)
@@ -343,6 +349,66 @@ def test_a_file_that_carries_code_is_refused_and_nothing_in_it_runs(tmp_path, le
     assert not marker.exists()
     torch.load(path, weights_only=False)["model"].close()
     assert marker.exists()  # so it was an attack
+
+
+class Call:
+    """A pickle of it calls `function` when it is loaded the unsafe way."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize(
+    ("attack", "name"),
+    [
+        (lambda marker: Call(os.system, f"touch {marker}"), r"\w+\.system"),
+        (lambda marker: Call(eval, f"open({str(marker)!r}, 'w')"), r"builtins\.eval"),
+        (lambda marker: [{"layer": (torch.ones(2), Call(exec, f"open({str(marker)!r}, 'w')"))}], r"builtins\.exec"),
+        (lambda marker: Attack(marker), r"\w+\.open"),
+        (lambda marker: np.float64(1), r"numpy\._core\.multiarray\.scalar, numpy\.dtype"),
+    ],
+)
+def test_whatever_calls_a_function_on_loading_is_refused_and_not_called(saved, tmp_path, attack, name):
+    marker = tmp_path / "marker"
+    rewritten(saved, epoch=attack(marker))
+    assert_refused(saved, rf"found {name}, expected tensors and plain values only\. Nothing in it was executed\.$")
+    assert not marker.exists()
+
+
+def test_every_sentence_says_what_to_do(saved, tmp_path):
+    model, optimizer, scheduler = new_run(seed=1, hidden=5)
+    with pytest.raises(ValueError) as misfit:  # noqa: PT011
+        load_checkpoint(saved, model, optimizer, scheduler)
+    assert str(misfit.value) == (
+        f"{saved} does not fit the model: 0.weight: found [6, 4], expected [5, 4]; 0.bias: found [6], expected [5]; "
+        "1.weight: found [6], expected [5]; and 4 more. Build the model, the optimizer and the scheduler as they were "
+        "built when the file was saved. Nothing was loaded."
+    )
+    torch.save({"weight": torch.ones(1), "bias": torch.ones(1), "scale": torch.ones(1)}, tmp_path / "weights.pt")
+    with pytest.raises(ValueError) as foreign:  # noqa: PT011
+        load_checkpoint(tmp_path / "weights.pt", model)
+    assert str(foreign.value) == (
+        f"{tmp_path / 'weights.pt'} is no checkpoint that this version can read: found no marker, but bias, scale, "
+        "weight, expected the marker 'tutorial_utils checkpoint, version 1'. If it is a state dict, use "
+        "model.load_state_dict(torch.load(path, weights_only=True))."
+    )
+    optimizer.param_groups[0]["lr"] = np.float64(0.1)
+    with pytest.raises(ValueError) as unsafe:  # noqa: PT011
+        save_checkpoint(tmp_path / "new.pt", model, optimizer, 1)
+    assert str(unsafe.value).endswith(
+        "numpy._core.multiarray.scalar, numpy.dtype, and only tensors and plain values can "
+        "be loaded again safely. Give the optimizer and the scheduler plain numbers, such as float(lr)."
+    )
+
+
+def test_damaged_bytes_are_named(saved):
+    content = bytearray(saved.read_bytes())
+    content[content.index(b"tutorial_utils checkpoint")] ^= 1
+    saved.write_bytes(content)
+    assert_refused(saved, r"it is damaged \(the bytes of archive/data\.pkl have changed\)$")
 
 
 def test_a_pickled_model_is_refused(tmp_path):
@@ -410,13 +476,15 @@ def test_an_optimizer_of_other_parameters_is_refused(saved):
 def test_parameter_groups_that_cannot_be_read_are_refused(saved, groups):
     optimizer = torch.load(saved, weights_only=True)["optimizer"] | {"param_groups": groups}
     rewritten(saved, optimizer={name: part for name, part in optimizer.items() if part is not ...})
-    assert_refused(saved, "optimizer: groups: found none that can be read|optimizer: group 0: found nothing")
+    assert_refused(saved, "optimizer: groups: found none that can be read, exp|optimizer: group 0: found nothing")
 
 
 def test_another_schedule_is_refused(saved):
     model, optimizer, _ = new_run(seed=1)
     other = lr_scheduler.CosineAnnealingLR(optimizer, T_max=3)
-    assert_refused(saved, "scheduler: settings: found .*step_size.*expected .*T_max", (model, optimizer, other))
+    assert_refused(
+        saved, "scheduler: settings: found .*, gamma, .*step_size.*expected .*T_max, ", (model, optimizer, other)
+    )
 
 
 def test_going_on_without_the_schedule_is_refused(saved):

@@ -6,6 +6,7 @@ import shutil
 import threading
 from contextlib import contextmanager
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -561,6 +562,58 @@ def test_nothing_is_left_when_drawing_fails(monkeypatch, own_data_folder):
     with pytest.raises(MemoryError):
         FashionMNIST()
     assert [path.name for path in (own_data_folder / "FashionMNIST").iterdir()] == [".lock"]
+
+
+# --------------------------------------------------------------------------------------------------------- progress
+
+
+@pytest.fixture
+def bars(monkeypatch):
+    """Records the bars that are shown: their settings, and the steps that they were told of."""
+    shown = []
+
+    @contextmanager
+    def record(**settings):
+        bar = SimpleNamespace(steps=[], total=settings.get("total"), settings=settings)
+        bar.update = bar.steps.append
+        shown.append(bar)
+        yield bar
+
+    monkeypatch.setattr(data, "progress_bar", record)
+    return shown
+
+
+def test_a_bar_counts_the_images_that_are_drawn(bars, quick_sketches):
+    FashionMNIST()
+    (bar,) = bars
+    assert bar.settings == {"title": "drawing garments", "unit": " images", "total": 70_000}
+    assert bar.steps == [40, 20]
+
+
+def test_a_bar_counts_the_bytes_of_each_file_that_comes(bars, monkeypatch, real_files):
+    sizes = {name: (real_files / name).stat().st_size for name in data.SHA256}
+    with serve(real_files) as server:
+        monkeypatch.setattr(FashionMNIST, "mirrors", (server.url,))
+        FashionMNIST()
+    assert [bar.settings for bar in bars] == [{"title": name, "unit": "B", "unit_scale": True} for name in sizes]
+    assert [bar.total for bar in bars] == list(sizes.values())
+    assert [sum(bar.steps) for bar in bars] == list(sizes.values())
+
+
+def test_every_mirror_that_failed_is_named_with_its_reason(monkeypatch, real_files):
+    monkeypatch.setenv("TUTORIAL_SOURCE", "real")
+    with serve(real_files, status=403) as first, serve(real_files, status=500) as second:
+        monkeypatch.setattr(FashionMNIST, "mirrors", (first.url, second.url))
+        reasons = f"({first.url}: HTTP status 403; {second.url}: HTTP status 500)"
+        with pytest.raises(data.DownloadError, match=re.escape(f"could not be downloaded {reasons}. Try again")):
+            FashionMNIST()
+
+
+@pytest.mark.parametrize(("policy", "missing"), [("real", "raw/train-images"), ("sketch", "sketch-")])
+def test_without_download_what_is_missing_is_named(monkeypatch, own_data_folder, policy, missing):
+    monkeypatch.setenv("TUTORIAL_SOURCE", policy)
+    with pytest.raises(RuntimeError, match=rf"FashionMNIST/{missing}\S+ is missing\. Pass download=True to get it\.$"):
+        FashionMNIST(download=False)
 
 
 # -------------------------------------------------------------------------------------------------------- IDX files

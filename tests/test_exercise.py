@@ -178,8 +178,34 @@ def test_the_learners_error_is_raised_whole_without_lines_of_the_package():
     with pytest.raises(AttributeError, match="no_such_thing") as caught:
         DOUBLE.check(attempt)
     names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
-    assert names[-3:] == ["check", "attempt", "helper"]
+    assert names[-2:] == ["attempt", "helper"]
+    assert not {"judge", "verify_double", "call"}.intersection(names)
     assert read_record(record_file()) == {DOUBLE.key: "crashed"}
+
+
+def test_what_the_check_itself_stumbles_over_is_told_in_one_line():
+    def verify(attempt):
+        raise ValueError("a bad thing.\nand more of it")
+
+    exercise = Exercise(double, verify, hints=("Twice.",))
+    assert reply(double, exercise) == (
+        "Not yet. What you wrote cannot be used as the exercise says: ValueError: a bad thing."
+    )
+
+
+def test_two_arguments_are_counted_and_listed():
+    def add(a, b):
+        return a + b
+
+    text = reply(lambda a: a, Exercise(add, verify_double, hints=("Add.",)))
+    assert text.startswith("Not yet. `add` is called with 2 arguments, (a, b); yours has the parameters (a).")
+
+
+def test_an_assert_without_a_message_is_told_too():
+    def attempt(x):
+        raise AssertionError
+
+    assert reply(attempt) == "Not yet. An assert in your code failed: it has no message."
 
 
 def test_an_error_in_a_library_that_the_learner_called_is_the_learners():
@@ -316,10 +342,15 @@ def test_the_settings_of_the_notebook_do_not_reach_the_attempt():
 
 
 def test_hints_come_one_by_one_and_then_again(capsys):
-    exercise = Exercise(double, verify_double, hints=("Twice.", "Use `*`."))
-    for _ in range(3):
+    exercise = Exercise(double, verify_double, hints=("Twice.", "Times two.", "Use `*`."))
+    for _ in range(4):
         exercise.hint()
-    assert capsys.readouterr().out == "Hint 1 of 2: Twice.\nHint 2 of 2: Use `*`.\nHint 1 of 2: Twice.\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "Hint 1 of 3: Twice.",
+        "Hint 2 of 3: Times two.",
+        "Hint 3 of 3: Use `*`.",
+        "Hint 1 of 3: Twice.",
+    ]
 
 
 def test_the_solution_is_the_code_of_the_answer(capsys):
@@ -327,6 +358,15 @@ def test_the_solution_is_the_code_of_the_answer(capsys):
     assert capsys.readouterr().out == "def double(x):  # (N,) -> (N,)\n    return 2 * x\n"
     SHAPE.solution()
     assert capsys.readouterr().out == "size = 28\nfirst_shape = (1, size, size)\n"
+
+
+def test_in_a_notebook_the_solution_is_highlighted(monkeypatch, capsys):
+    shown = []
+    monkeypatch.setattr(exercises, "in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    DOUBLE.solution()
+    assert [piece.data for piece in shown] == [f"```python\n{DOUBLE.source}\n```"]
+    assert capsys.readouterr().out == ""
 
 
 # ------------------------------------------------------------------------------------------------------- comparing

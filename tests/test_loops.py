@@ -1,3 +1,4 @@
+import contextlib
 import copy
 import inspect
 import io
@@ -11,7 +12,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from tutorial_utils.loops import Metrics, fit, predict, test_loop, train_loop
+from tutorial_utils import loops
+from tutorial_utils.loops import Metrics, fit, predict, report_epoch, test_loop, train_loop
 from tutorial_utils.models import NeuralNetwork
 
 loss_fn = nn.CrossEntropyLoss()
@@ -284,6 +286,24 @@ def test_a_line_is_printed_for_every_epoch(capsys):
     assert lines[1].startswith("epoch 2/2")
     assert f"train loss {history['train_loss'][1]:.4f}" in lines[1]
     assert f"val accuracy {history['val_accuracy'][1]:.1%}" in lines[1]
+
+
+def test_the_line_of_an_epoch_shows_the_newest_values_in_order(capsys):
+    report_epoch("epoch 2/3", {"train_loss": [9.0, 0.7], "val_accuracy": [0.1, 0.8125]})
+    assert capsys.readouterr().out == "epoch 2/3  train loss 0.7000  val accuracy 81.2%\n"
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_a_bar_is_shown_for_every_epoch_if_it_is_wanted(monkeypatch, progress):
+    shown = []
+
+    def record(iterable, **settings):
+        shown.append(settings)
+        return contextlib.nullcontext(iterable)
+
+    monkeypatch.setattr(loops, "progress_bar", record)
+    run_fit(linear_model(), epochs=2, progress=progress)
+    assert shown == [{"title": f"epoch {epoch}/2", "show": progress} for epoch in (1, 2)]
 
 
 def test_without_progress_it_is_silent(capsys):

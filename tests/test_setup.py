@@ -18,7 +18,7 @@ from packaging.version import Version
 COURSE = Path(__file__).parent.parent
 PROJECT = tomllib.loads((COURSE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REQUIRES_PYTHON = SpecifierSet(PROJECT["requires-python"])
-TARGETS = ["help", "lab", "test", "cover", "faults", "check", "format", "bench", "picture", "lock", "clean"]
+TARGETS = ["help", "lab", "test", "cover", "faults", "mutate", "check", "format", "bench", "picture", "lock", "clean"]
 TOOLS = "awk bash cat cp dirname echo env expr find grep ls mkdir rm sed sh tail"  # and what a shell has built in
 
 needs_make = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no make")

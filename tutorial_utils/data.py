@@ -223,7 +223,7 @@ def data_policy() -> str:
 
 def source_folder(folder: Path, source: str) -> Path:
     """Return where in the data folder the files of `source`, "real" or "sketch", belong."""
-    return folder / "FashionMNIST" / ("raw" if source == "real" else f"sketch-{sketches.VERSION}")
+    return folder / "FashionMNIST" / {"real": "raw", "sketch": f"sketch-{sketches.VERSION}"}[source]
 
 
 def find_source(folder: Path) -> str | None:
