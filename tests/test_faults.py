@@ -405,6 +405,40 @@ def test_killed_while_really_drawing_the_next_run_succeeds(environment, own_data
     assert not (own_data_folder / "FashionMNIST" / "unfinished").exists()
 
 
+SWALLOW = """
+import socket, time
+server = socket.socket(type=socket.SOCK_DGRAM)
+server.bind(("127.0.0.53", 53))
+time.sleep(90)
+"""
+BLACK_HOLE = """
+ip link set lo up
+echo nameserver 127.0.0.53 >"$1"
+mount --bind "$1" /etc/resolv.conf
+"$2" -c "$3" &
+"$2" -c "$4"
+kill $!
+"""
+
+
+@pytest.mark.long
+def test_where_no_name_is_ever_answered_auto_draws_within_30_seconds(environment, tmp_path):
+    program = """
+import time
+start = time.monotonic()
+from tutorial_utils.data import FashionMNIST
+print(FashionMNIST().source, time.monotonic() - start < 30)
+"""
+    alone = ["unshare", "-nm", "sh", "-c", BLACK_HOLE, "sh", tmp_path / "resolv.conf"]
+    alone += [sys.executable, SWALLOW, program]
+    if not shutil.which("unshare") or subprocess.run(["unshare", "-nm", "true"], capture_output=True).returncode:
+        pytest.skip("the network cannot be cut off here")
+    environment |= {"TUTORIAL_SOURCE": "auto"}
+    said = subprocess.run(alone, env=environment, cwd=ROOT, capture_output=True, text=True).stdout
+    assert said.count("no answer for 8 seconds") == 2, said
+    assert said.endswith("sketch True\n")
+
+
 @pytest.mark.long
 def test_all_notebooks_run_at_once_in_random_order_in_an_empty_home(environment, tmp_path):
     notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
