@@ -1,5 +1,7 @@
 """Answers that learners give to the exercises of notebook 00, and what the reply to each must say."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -170,6 +172,11 @@ def load_into_a_name(trained, fresh, file):
     fresh = torch.load(file, weights_only=True)  # noqa: F841
 
 
+def trust_the_file(trained, fresh, file):
+    torch.save(trained.state_dict(), file)
+    fresh.load_state_dict(torch.load(file, weights_only=False))
+
+
 def never_save(trained, fresh, file):
     fresh.load_state_dict(trained.state_dict())
 
@@ -208,6 +215,7 @@ MISTAKES = {
         "a return in the loop": (count_and_return_in_the_loop, "that is the first layer"),
         "the same for every network": (lambda sizes: 669_706, "use the argument `sizes`"),
         "no return": (lambda sizes: None, "is a `return` missing"),
+        "one number per layer": (lambda sizes: [a * b + b for a, b in pairwise(sizes)], "add them up"),
         "always two layers": (count_by_position, r"(?i)for \[6, 2\], your result is 20"),
     },
     "loss_by_hand": {
@@ -225,6 +233,7 @@ MISTAKES = {
         "the sum": (lambda losses, sizes: float((losses * sizes).sum()), "divide it by their number"),
         "not multiplied": (lambda losses, sizes: float(losses.sum() / sizes.sum()), "multiply by `sizes`"),
         "a tensor": (lambda losses, sizes: (losses * sizes).sum() / sizes.sum(), "takes it out of the tensor"),
+        "rounded down": (lambda losses, sizes: float((losses * sizes).sum() // sizes.sum()), "round down"),
         "in place": (lambda losses, sizes: float(losses.mul_(sizes).sum() / sizes.sum()), "`losses` in place"),
     },
     "repeat_batch": {
@@ -238,8 +247,12 @@ MISTAKES = {
         "a return in the loop": (return_in_the_loop, "as many as `steps` says"),
         "a list of tensors": (repeat(keep_tensors), "your list holds tensors"),
         "the losses after the steps": (repeat(measure_after), "computed before it"),
+        "always three steps": (
+            lambda model, optimizer, images, labels, steps: repeat(keep_tensors)(model, optimizer, images, labels, 3),
+            "one step too few",
+        ),
         "the last loss alone": (return_the_last, "the last loss alone"),
-        "no return": (return_nothing, "expected a list of length 3: is a `return` missing"),
+        "no return": (return_nothing, "expected a list of length 4: is a `return` missing"),
     },
     "accuracy_of": {
         "down the columns": (lambda x, labels: float((x.argmax(dim=0) == labels).float().mean()), "of each class"),
@@ -249,7 +262,10 @@ MISTAKES = {
         "a tensor": (lambda x, labels: (x.argmax(dim=1) == labels).float().mean(), "takes it out of the tensor"),
         "percent": (lambda x, labels: 100 * float((x.argmax(dim=1) == labels).float().mean()), "in percent"),
         "one answer per image": (lambda x, labels: x.argmax(dim=1) == labels, "makes a share of it"),
-        "rounded down": (lambda x, labels: float((x.argmax(dim=1) == labels).sum() // len(x)), "`//` rounds down"),
+        "rounded down": (
+            lambda x, labels: float((x.argmax(dim=1) == labels).sum() // len(x)),
+            "`//` and `int` round down",
+        ),
         "scores for classes": (lambda x, labels: float((x.max(dim=1).values == labels).float().mean()), "of `max`"),
         "divided by the classes": (
             lambda x, labels: float((x.argmax(dim=1) == labels).sum() / x.shape[1]),
@@ -267,6 +283,7 @@ MISTAKES = {
         ),
         "a constant learning rate": (lambda rate: start(1e-3), "the argument is lost"),
         "the same model each time": (lambda rate: start(rate, model=SHARED_MODEL), "the same model"),
+        "on an accelerator": (lambda rate: start(rate, model=NeuralNetwork().to("meta")), "leave it on the CPU"),
         "a seed inside": (start_with_seed, "Leave the seed out"),
         "the other order": (lambda rate: start(rate, order=-1), "The optimizer comes first"),
         "the class": (lambda rate: (NeuralNetwork, start(rate)[1]), "Parentheses make a model"),
@@ -283,6 +300,15 @@ MISTAKES = {
             precision_of(lambda predictions, labels: predictions, reduce=lambda correct: correct.sum() / 9),
             "by the number of all images",
         ),
+        "how many are right": (
+            lambda predictions, labels, count: (predictions[predictions == labels]).bincount(minlength=count),
+            "you counted the right guesses",
+        ),
+        "a return in the loop": (lambda p, labels, count: (labels[p == 0] == 0).float().mean(), "class 0 alone"),
+        "only classes with labels": (
+            lambda p, labels, count: torch.stack([(labels[p == k] == k).float().mean() for k in labels.unique()]),
+            "leaves no class out",
+        ),
         "always ten classes": (precision_of(lambda predictions, labels: predictions, classes=10), "not always ten"),
         "classes from 1 to K": (
             lambda predictions, labels, count: precision_of(lambda p, _: p - 1)(predictions, labels, count),
@@ -298,6 +324,7 @@ MISTAKES = {
         "the wrong model saved": (save_the_wrong_one, "holds the numbers of `fresh`"),
         "the wrong way round": (load_into_the_wrong_one, "all that it had learned is gone"),
         "loaded into a name": (load_into_a_name, "giving the name `fresh` to something else"),
+        "weights_only=False": (trust_the_file, "code that hides in a file"),
         "nothing saved": (never_save, "There is no file"),
         "not loaded": (lambda trained, fresh, file: torch.save(trained.state_dict(), file), "`fresh` have not changed"),
     },

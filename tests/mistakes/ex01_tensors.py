@@ -9,6 +9,11 @@ def replace_in_place(x):
     return x
 
 
+def convert_without_assignment(x, other):
+    x.to(other.device, other.dtype)
+    return x
+
+
 def pick_in_a_loop(scores, chosen):
     return torch.stack([row[place] for row, place in zip(scores, chosen, strict=True)])
 
@@ -35,6 +40,16 @@ def measure_in_a_loop(a, b):
 def subtract_without_keepdim(x):
     powers = (x - x.max(dim=1).values).exp()
     return powers / powers.sum(dim=1, keepdim=True)
+
+
+def share_without_keepdim(x):
+    powers = (x - x.max(dim=1).values).exp()
+    return powers / powers.sum(dim=1)
+
+
+def share_one_sum(x):
+    powers = (x - x.max(dim=1, keepdim=True).values).exp()
+    return powers / powers.sum()
 
 
 def double_a_new_row(x, row):
@@ -71,7 +86,9 @@ MISTAKES = {
     "hours": {
         "the end left out": (torch.arange(0, 21, 3), "does not include its end"),
         "the end too far": (torch.arange(0, 27, 3), "`arange` stops before its end"),
-        "floats": (torch.arange(0.0, 24.0, 3.0), "write them without a point"),
+        "no hour 0": (torch.arange(3, 24, 3), "the first hour, 0, is missing"),
+        "how many for the step": (torch.arange(0, 24, 8), "is the step, and not how many"),
+        "floats": (torch.arange(0.0, 24.0, 3.0), "without a point"),
         "no step": (torch.arange(24), "third argument of `arange` is the step"),
         "a list": (list(range(0, 24, 3)), "is a list, expected a tensor"),
     },
@@ -83,19 +100,24 @@ MISTAKES = {
         ),
         "the bell curve": (lambda x: torch.randn_like(x, dtype=torch.float32), "bell curve"),
         "of the dtype of x": (lambda x: 2 * torch.rand(x.shape).to(x.dtype) - 1, "dtype torch.int64.*`.float"),
-        "one number for all": (lambda x: torch.zeros(x.shape) + 2 * torch.rand(50) - 1, "only 50 different numbers"),
+        "one number for all": (
+            lambda x: torch.zeros(x.shape) + 2 * torch.rand(50) - 1,
+            r"too few different numbers \(50\)",
+        ),
         "seeded": (lambda x: torch.manual_seed(0) and 2 * torch.rand(x.shape) - 1, "leave the seed out"),
     },
     "count_bytes": {
         "how many numbers": (lambda x: x.numel(), "each takes `x.element_size"),
         "4 bytes for each": (lambda x: 4 * x.numel(), "true for `float32`"),
         "the length": (lambda x: len(x) * x.element_size(), "along the first dimension only"),
+        "two dimensions": (lambda x: x.shape[0] * x.shape[1] * x.element_size(), "you took two dimensions"),
         "a tensor": (lambda x: torch.tensor(x.numel() * x.element_size()), "`.item"),
         "a float": (lambda x: float(x.numel() * x.element_size()), "expected a whole number"),
     },
     "to_match": {
-        "a dtype by heart": (lambda x, other: x.float().to(other.device), "read it from `other.dtype`"),
-        "only the device": (lambda x, other: x.to(other.device), "read it from `other.dtype`"),
+        "a dtype by heart": (lambda x, other: x.float().to(other.device), "Read the dtype from `other.dtype`"),
+        "only the device": (lambda x, other: x.to(other.device), "Read the dtype from `other.dtype`"),
+        "not assigned": (convert_without_assignment, "use what `.to` returns"),
         "only the dtype": (lambda x, other: x.to(other.dtype), "expected meta, the device of `other`"),
         "the other one": (lambda x, other: other.to(x.device, x.dtype), "it is `x` that has to change"),
     },
@@ -110,6 +132,12 @@ MISTAKES = {
         "one column": (lambda scores, chosen: scores.gather(1, chosen.unsqueeze(1)), r"`squeeze\(1\)` makes it a row"),
         "columns of all rows": (lambda scores, chosen: scores[:, chosen], "take one entry of each"),
         "rows": (lambda scores, chosen: scores[chosen], "takes whole rows"),
+        "places as a row": (lambda scores, chosen: scores.gather(1, chosen.unsqueeze(0)), "all are from the first row"),
+        "places of the first row": (lambda scores, chosen: scores[0, chosen], "all are from the first row"),
+        "squeezed too much": (
+            lambda scores, chosen: scores.gather(1, chosen.unsqueeze(1)).squeeze(),
+            r"For one row, .*`squeeze\(1\)` only that one",
+        ),
         "the largest": (lambda scores, chosen: scores.max(dim=1).values, "largest entries of the rows"),
         "a loop": (pick_in_a_loop, "there is a loop in it. `gather`"),
     },
@@ -131,11 +159,15 @@ MISTAKES = {
         "reshape": (lambda images: images.reshape(*images.shape[:1], 3, *images.shape[1:3]), "mix up the colours"),
         "width before height": (lambda images: images.transpose(1, 3), "H still comes before W"),
         "where each goes": (lambda images: images.permute(0, 2, 3, 1), "the old dimensions in their new order"),
-        "unchanged": (lambda images: images, r"has shape \(2, 4, 5, 3\), expected \(2, 3, 4, 5\)"),
+        "unchanged": (lambda images: images, "use what it returns"),
+        "the colours before the images": (lambda images: images.permute(3, 0, 1, 2), "dimension 0 stays"),
+        "another dtype": (lambda images: images.permute(0, 3, 1, 2).float(), "leave the dtype as it is"),
     },
     "outer": {
         "pairs": (lambda a, b: a * b, "Make `a` a column"),
         "turned": (lambda a, b: a * b.unsqueeze(1), "the table is turned"),
+        "a row": (lambda a, b: a.unsqueeze(0) * b, r"as a column, `unsqueeze\(1\)`"),
+        "two columns": (lambda a, b: a.unsqueeze(1) * b.unsqueeze(1), "leave `b` a row"),
         "summed up": (lambda a, b: a @ b, "leave them as a table"),
         "added": (lambda a, b: a.unsqueeze(1) + b, "you added"),
         "a loop": (multiply_in_a_loop, "there is a loop in it. With a dimension of size 1"),
@@ -164,6 +196,10 @@ MISTAKES = {
         "without signs": (lambda a, b: (a.unsqueeze(1) - b).abs().sum(dim=2), "without their signs"),
         "turned": (lambda a, b: torch.cdist(b, a), "the table is turned"),
         "a mean": (lambda a, b: (a.unsqueeze(1) - b).square().mean(dim=2).sqrt(), "a distance has the sum"),
+        "dimension 1": (lambda a, b: (a.unsqueeze(1) - b).square().sum(dim=1).sqrt(), "dimension 1, the points of `b`"),
+        "dimension 0": (lambda a, b: (a.unsqueeze(1) - b).square().sum(dim=0).sqrt(), "dimension 0, the points of `a`"),
+        "no dim": (lambda a, b: (a.unsqueeze(1) - b).square().sum().sqrt(), "you added up everything"),
+        "not added up": (lambda a, b: (a.unsqueeze(1) - b).square().sqrt(), "are not added up yet"),
         "loops": (measure_in_a_loop, "there is a loop in it. With `a` as"),
     },
     "softmax": {
@@ -175,7 +211,9 @@ MISTAKES = {
         "columns": (lambda x: torch.softmax(x, dim=0), "each column adds up to 1"),
         "no keepdim in the sum": (lambda x: x.exp() / x.exp().sum(dim=1), r"`sum\(dim=1\)` lost its dimension"),
         "no keepdim in the maximum": (subtract_without_keepdim, r"`max\(dim=1\)` lost its dimension"),
+        "no keepdim at all": (share_without_keepdim, "both need `keepdim=True`"),
         "one sum": (lambda x: x.exp() / x.exp().sum(), "sum of everything"),
+        "one sum of all rows": (share_one_sum, "one sum of the whole table"),
         "the logarithm": (lambda x: torch.log_softmax(x, dim=1), "logarithms"),
     },
     "double_row_": {

@@ -159,6 +159,11 @@ def lengths_of_the_padded(samples):
     return padded, torch.tensor([len(row) for row in padded]), labels
 
 
+def lengths_of_what_is_not_0(samples):
+    padded, _, labels = pad(samples)
+    return padded, (padded != 0).sum(dim=1), labels
+
+
 def labels_second(samples):
     padded, lengths, labels = pad(samples)
     return padded, labels, lengths
@@ -241,6 +246,16 @@ class AllOfThem(Pictures):
         return list(zip(self.images.unsqueeze(1) / 255, self.labels, strict=True))
 
 
+class ChannelBeforeBatch(Pictures):
+    def __getitems__(self, indices):
+        return list(zip(self.images[indices].unsqueeze(0) / 255, self.labels[indices], strict=False))
+
+
+class ConvertsAll(Pictures):
+    def __getitems__(self, indices):
+        return list(zip((self.images.unsqueeze(1) / 255)[indices], self.labels[indices], strict=True))
+
+
 class NumbersAsLabels(Pictures):
     def __getitems__(self, indices):
         return list(zip(self.images[indices].unsqueeze(1) / 255, self.labels[indices].tolist(), strict=True))
@@ -253,6 +268,14 @@ def only_pickling_errors(thing):
     try:
         pickle.dumps(thing)
     except pickle.PicklingError:
+        return False
+    return True
+
+
+def only_common_errors(thing):
+    try:
+        pickle.dumps(thing)
+    except (pickle.PicklingError, AttributeError, TypeError):
         return False
     return True
 
@@ -363,6 +386,10 @@ MISTAKES = {
             ),
             "the 2 left over make",
         ),
+        "always one less": (
+            lambda examples, batch_size, drop_last: -(-examples // batch_size) - drop_last,
+            "no short batch to drop",
+        ),
         "a fraction": (lambda examples, batch_size, drop_last: examples / batch_size, "`//` divides"),
         "the other way round": (
             lambda examples, batch_size, drop_last: -(-examples // batch_size) if drop_last else examples // batch_size,
@@ -385,6 +412,10 @@ MISTAKES = {
         "one byte of each": (
             lambda content: tuple(content[7 + 4 * i] for i in range(content[3])),
             "1 × 256 \\+ 44",
+        ),
+        "the first byte of each": (
+            lambda content: tuple(content[4 + 4 * i] for i in range(content[3])),
+            "all four belong to it",
         ),
         "two bytes of each": (
             lambda content: tuple(content[6 + 4 * i] * 256 + content[7 + 4 * i] for i in range(content[3])),
@@ -409,6 +440,10 @@ MISTAKES = {
         "floats": (lambda path: torch.tensor(pd.read_csv(path, header=None)[1].tolist()).float(), "`.long\\(\\)`"),
         "a NumPy array": (lambda path: pd.read_csv(path, header=None)[1].to_numpy(), "torch.from_numpy"),
         "two dimensions": (lambda path: torch.tensor(pd.read_csv(path, header=None)[[1]].values), "squeeze"),
+        "each label once": (
+            lambda path: torch.tensor(pd.read_csv(path, header=None)[1].unique().tolist()),
+            "`unique` keeps one",
+        ),
         "the names": (
             lambda path: torch.tensor([int(name[:5]) for name in pd.read_csv(path, header=None)[0]]),
             "in the names of the files",
@@ -418,6 +453,7 @@ MISTAKES = {
         "zeros in front": (lambda samples: pad(samples, front=True), "the zeros belong behind"),
         "cut off": (lambda samples: pad(samples, width=min), "the longest row decides"),
         "lengths with the zeros": (lengths_of_the_padded, "lengths with the zeros"),
+        "lengths without any zeros": (lengths_of_what_is_not_0, "a value like any other"),
         "another order": (labels_second, "the order is rows, lengths, labels"),
         "only the rows": (lambda samples: pad(samples)[0], "expected three tensors"),
         "batch second": (lambda samples: (pad(samples)[0].T, *pad(samples)[1:]), "batch_first"),
@@ -477,10 +513,13 @@ MISTAKES = {
         "no channel": (WithoutChannel, "dimension of the channel"),
         "all samples": (AllOfThem, "these are all samples"),
         "numbers as labels": (NumbersAsLabels, "labels stay tensors"),
+        "the channel before the batch": (ChannelBeforeBatch, "the channel comes after it"),
+        "all converted, then chosen": (ConvertsAll, "Choose first"),
         "no such method": (Pictures, "no method `__getitems__`"),
     },
     "can_be_sent": {
         "one kind of error": (only_pickling_errors, "several kinds of errors"),
+        "three kinds of errors": (only_common_errors, "NotImplementedError: .*several kinds of errors"),
         "the bytes": (returns_the_bytes, "the bytes themselves"),
         "nothing returned": (nothing_after_try, "is a `return` missing"),
         "upside down": (upside_down, "it can be pickled"),

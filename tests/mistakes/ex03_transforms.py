@@ -154,6 +154,17 @@ def fill_the_inside(image, width):
     return image
 
 
+def frame_channels(image, width):
+    image[:width] = image[-width:] = 1
+    image[:, :width] = image[:, -width:] = 1
+    return image
+
+
+def frame_first_channel(image, width):
+    draw(image[:1], width)
+    return image
+
+
 class FrameInPlace:
     def __init__(self, width):
         self.width = width
@@ -207,9 +218,13 @@ def dim_with_a_seed(images, darkest):
     return dim("N", 1, 1, 1)(images, darkest)
 
 
-def dim_darkest_or_nothing(images, darkest):
-    coins = torch.rand(len(images), 1, 1, 1) < 0.2
+def dim_darkest_or_nothing(images, darkest, chance=0.2):
+    coins = torch.rand(len(images), 1, 1, 1) < chance
     return torch.where(coins, images, images * darkest)
+
+
+def dim_by_a_fair_coin(images, darkest):
+    return dim_darkest_or_nothing(images, darkest, 0.5)
 
 
 # ----------------------------------------------------------------------------------------------------- make_pipeline
@@ -277,6 +292,7 @@ MISTAKES = {
         ),
         "channels last": (lambda p: torch.from_numpy(p) / 255, "channels are last, as they came; "),
         "channels last, and bytes": (torch.from_numpy, "and the numbers are still bytes"),
+        "one more channel": (lambda p: torch.from_numpy(p).unsqueeze(0) / 255, "this one has three, at the end"),
         "width before height": (lambda p: torch.from_numpy(p).permute(2, 1, 0) / 255, "height and width have changed"),
         "still bytes": (lambda p: torch.from_numpy(p).permute(2, 0, 1), "dividing by 255 is still to come"),
         "floats to 255": (lambda p: torch.from_numpy(p).permute(2, 0, 1).float(), "go from 0 to 255; divide by 255"),
@@ -300,6 +316,7 @@ MISTAKES = {
         "through bytes": (lambda p: v2.Compose(TO_TENSOR)(p.astype(np.uint8)), "start again at 0 after 255"),
         "whole-number division": (lambda p: v2.ToImage()(p) // 4095, "`//` drops"),
         "no channel": (lambda p: torch.from_numpy(p) / 4095, "channel in front is missing"),
+        "the channel last": (lambda p: torch.from_numpy(p).unsqueeze(-1) / 4095, "adds it in front"),
     },
     "to_group": {
         "or instead of in": (lambda n: 0 if n == 0 or 2 or 4 or 6 else 1, "Python reads it as"),  # noqa: SIM222
@@ -318,6 +335,7 @@ MISTAKES = {
         "stored labels": (read_labels_from_targets, "no `target_transform` has run"),
         "cat": (join_images, "the channel is gone"),
         "the first sample": (lambda d: d[0], "the first image alone"),
+        "the last sample": (lambda d: [d[index] for index in range(len(d))][-1], "the last image alone"),
         "labels first": (lambda d: read_each_twice(d)[::-1], "the images come first"),
         "read twice": (read_each_twice, r"read 8 times, and there are 4 of them.*keep each pair"),
         "labels as a tuple": (keep_lists, "labels is a tuple"),
@@ -346,6 +364,15 @@ MISTAKES = {
         "everything": (lambda x: (scaled(x).mean(), scaled(x).std()), "one number for all channels"),
         "columns": (lambda x: (scaled(x).mean((0, 1, 2)), scaled(x).std((0, 1, 2))), "each column of the pictures"),
         "each image": (lambda x: (scaled(x).mean((2, 3)), scaled(x).std((2, 3))), "one row for each image"),
+        "only C and the images": (
+            lambda x: (scaled(x).mean((0, 1)), scaled(x).std((0, 1))),
+            r"`dim=\(0, 1\)` removes N and C",
+        ),
+        "all but N": (lambda x: (scaled(x).mean((1, 2, 3)), scaled(x).std((1, 2, 3))), "because N has stayed"),
+        "the largest of the images": (
+            lambda x: ((x / x.max()).mean((0, 2, 3)), (x / x.max()).std((0, 2, 3))),
+            "whatever the largest number",
+        ),
         "only N": (lambda x: (scaled(x).mean(0), scaled(x).std(0)), "only the first dimension"),
         "0 to 255": (lambda x: (x.float().mean((0, 2, 3)), x.float().std((0, 2, 3))), "scale from 0 to 255"),
         "mean of deviations": (average_deviations, "one picture is darker than another"),
@@ -387,6 +414,10 @@ MISTAKES = {
             "changes its argument `x` in place",
         ),
         "the first channel": (lambda x, mean, std: x * std[0] + mean[0], "the numbers of the first"),
+        "exchanged": (
+            lambda x, mean, std: x * mean.reshape(-1, 1, 1) + std.reshape(-1, 1, 1),
+            "mean and deviation have changed places",
+        ),
         "untouched": (lambda x, mean, std: x, "`x` as it came"),
     },
     "signed_steps": {
@@ -408,6 +439,7 @@ MISTAKES = {
         "mean of bytes": ([*TO_TENSOR, v2.Normalize([127.5] * 3, [127.5] * 3)], "belong to numbers from 0 to 255"),
         "the way back": ([*TO_TENSOR, v2.Normalize([-1.0] * 3, [2.0] * 3)], "way from −1 and 1"),
         "mean 1": ([*TO_TENSOR, v2.Normalize([1.0] * 3, [1.0] * 3)], "white is 0"),
+        "mean -1": ([*TO_TENSOR, v2.Normalize([-1.0] * 3, [1.0] * 3)], "so −1 adds 1"),
         "a class": ([v2.ToImage, v2.ToDtype], "parentheses make a transform of it"),
         "one transform": (v2.ToImage(), "expected a list of transforms"),
     },
@@ -428,6 +460,8 @@ MISTAKES = {
         "top and bottom": (frame(lambda x, width: draw(x, width, "tb")), "left and right are still to come"),
         "left and right": (frame(lambda x, width: draw(x, width, "lr")), "top and bottom are still to come"),
         "top and left": (frame(lambda x, width: draw(x, width, "tl")), "bottom and right are still to come"),
+        "the channels taken for rows": (frame(frame_channels), "dimension 0 is that of the channels"),
+        "the first channel": (frame(frame_first_channel), "only the first channel"),
         "black": (frame(lambda x, width: draw(x, width, white=0.0)), "white is 1"),
         "255": (frame(lambda x, width: draw(x, width, white=255.0)), "255 is the white of bytes"),
         "the inside": (frame(fill_the_inside), "inside and outside have changed places"),
@@ -447,6 +481,7 @@ MISTAKES = {
         "darkest to more than 1": (dim("N", 1, 1, 1, span=1), r"expected 0.4 to 1: .*times \(1 − darkest\)"),
         "half the way": (dim("N", 1, 1, 1, span=0.05), "expected all from 0.4 to 1"),
         "darkest or nothing": (dim_darkest_or_nothing, "as likely as any other"),
+        "darkest or nothing, as often": (dim_by_a_fair_coin, "as likely as any other"),
         "a loop": (dim_in_a_loop, "there is a loop in it"),
         "in place": (dim_in_place, "changes its argument `images` in place"),
         "a seed": (dim_with_a_seed, "makes all batches alike"),

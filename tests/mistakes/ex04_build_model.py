@@ -152,6 +152,17 @@ def return_models(layer, model, x):
     return hook(layer, lambda: model(x), lambda inputs, output: output)[1]
 
 
+def name_of_the_hook(layer, model, x):
+    kept = None
+
+    def keep(module, inputs, output):
+        kept = output  # noqa: F841 a name of its own
+
+    with layer.register_forward_hook(keep):
+        model(x)
+    return kept
+
+
 def call_forward(layer, model, x):
     return hook(layer, lambda: model.forward(x), lambda inputs, output: output)[0][0]
 
@@ -404,6 +415,11 @@ class NoSuperDropout(MyDropout):
         self.p = p
 
 
+class CutsOff(MyDropout):
+    def forward(self, x):
+        return super().forward(x.detach())
+
+
 class ReturnsMask(MyDropout):
     def forward(self, x):
         return self.keep(x) if self.training else x
@@ -544,6 +560,14 @@ class FirstTwice(ResidualBlock):
         return (x + self.first(self.first(x).relu())).relu()
 
 
+class NewInForward(ResidualBlock):
+    def __init__(self, channels):
+        nn.Module.__init__(self)
+
+    def forward(self, x):
+        return ResidualBlock(x.shape[1])(x)
+
+
 class HiddenInList(ResidualBlock):
     def __init__(self, channels):
         nn.Module.__init__(self)
@@ -622,6 +646,7 @@ MISTAKES = {
         "the list returned": (return_list, "return its one entry"),
         "the output of the model": (return_models, "the output of the whole model"),
         "the layer called itself": (lambda layer, model, x: layer(x), "what the layers before it made"),
+        "a name of the hook's own": (name_of_the_hook, "That name ends with the hook"),
         "forward called": (call_forward, "leaves out the hooks"),
     },
     "predict_probabilities": {
@@ -675,6 +700,10 @@ MISTAKES = {
         "a bias per input": (lambda sizes: sum(i * o + i for i, o in steps(sizes)), "each \\*output\\* has one"),
         "a bias per layer": (lambda sizes: sum(i * o + 1 for i, o in steps(sizes)), "one bias for each layer"),
         "the first layer": (lambda sizes: (sizes[0] + 1) * sizes[1], "first layer alone"),
+        "two layers": (
+            lambda sizes: (sizes[0] + 1) * sizes[1] + (sizes[1] + 1) * sizes[2],
+            "the first two layers alone",
+        ),
         "the last layer": (lambda sizes: (sizes[-2] + 1) * sizes[-1], "last layer alone"),
         "built": (lambda sizes: sum(p.numel() for p in linear_only(sizes).parameters()), "you built the layers"),
     },
@@ -715,6 +744,7 @@ MISTAKES = {
         "scaled in both modes": (ScalesAlways, "only training does that"),
         "modes exchanged": (ModesTurned, "new module is in training mode"),
         "nothing returned in evaluation": (TrainingOnly, "evaluation mode.*`return` missing"),
+        "cut off from x": (CutsOff, "could not learn"),
         "PyTorch's own": (Borrowed, "PyTorch's own dropout made it"),
         "super().__init__() forgotten": (NoSuperDropout, r"begin with `super\(\).__init__\(\)`"),
         "x changed in place": (DropsInPlace, "changes its argument `x` in place"),
@@ -747,6 +777,7 @@ MISTAKES = {
         "no padding": (NoPadding, r"padding \(0, 0\), so its result has not the size"),
         "one convolution": (OneConvolution, "convolutions in your block is 1, expected 2"),
         "one runs twice": (FirstTwice, "same convolution ran twice"),
+        "made in forward": (NewInForward, "is 0, expected 2, made in `__init__`"),
         "in a list": (HiddenInList, "plain Python list"),
         "one channel": (OneChannel, "leads from 1 to 2 channels"),
         "no way around": (NoWayAround, "way around is missing"),

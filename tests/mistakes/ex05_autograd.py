@@ -58,6 +58,16 @@ def nudged_in_place(f, x, nudge):
     return slopes
 
 
+def one_tensor(f, x, nudge):
+    slopes = torch.zeros_like(x)
+    for i in range(x.numel()):
+        above = below = x.clone()
+        above.view(-1)[i] += nudge
+        below.view(-1)[i] -= nudge
+        slopes.view(-1)[i] = (f(above) - f(below)) / (2 * nudge)
+    return slopes
+
+
 def not_put_back(f, x, nudge):
     return nudged_in_place(f, x.clone(), nudge)
 
@@ -134,6 +144,13 @@ def of_the_mean(first, second, x):
     z = first(x)
     z.retain_grad()
     second(z).mean().backward()
+    return z.grad
+
+
+def of_the_sum_of_z(first, second, x):
+    z = first(x)
+    z.retain_grad()
+    z.sum().backward()
     return z.grad
 
 
@@ -290,6 +307,10 @@ def not_returned(f, x):
     f(x.detach().requires_grad_()).backward()
 
 
+def measured(f, x):
+    return divided_by(lambda nudge: 2 * nudge)(f, x.detach(), 0.5)
+
+
 def average_with(update):
     def attempt(average, model, keep):
         with torch.no_grad():
@@ -335,6 +356,11 @@ def never_switched_off(model, names):
     for name, parameter in model.named_parameters():
         if name in names:
             parameter.requires_grad_(True)
+
+
+def parts_of_names(model, names):
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(any(part in name for part in names))
 
 
 def the_other_way_round(model, names):
@@ -409,6 +435,16 @@ def on_the_callers_tensor(f, x, lr, steps):
     return x.detach()
 
 
+def by_an_optimizer(f, x, lr, steps):
+    x = x.clone().requires_grad_()
+    optimizer = torch.optim.SGD([x], lr=lr)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        f(x).backward()
+        optimizer.step()
+    return x.detach()
+
+
 def name_on_a_new_tensor(f, x, lr, steps):
     x = x.detach().clone().requires_grad_()
     for _ in range(steps):
@@ -425,6 +461,9 @@ MISTAKES = {
         "one side, divided by both": (half_of_the_way, "the other half is below"),
         "divided by the nudge": (divided_by(lambda nudge: nudge), "`2 \\* nudge` apart, and you divided by `nudge`"),
         "divided by 2": (divided_by(lambda nudge: 2), "you divided by 2;"),
+        "brackets forgotten": (divided_by(lambda nudge: 2 / nudge), "brackets around"),
+        "not copied": (one_tensor, "makes no copy"),
+        "another dtype": (lambda f, x, nudge: divided_by(lambda n: 2 * n)(f, x, nudge).float(), "dtype torch.float32"),
         "not divided": (divided_by(lambda nudge: 1), "still to come"),
         "all numbers at once": (all_at_once, "nudged all numbers at once"),
         "nudges that stay": (nudges_that_stay, "still there when"),
@@ -458,11 +497,16 @@ MISTAKES = {
             lambda w, x, y: (2 * (x @ w - y).unsqueeze(1) * x).mean(dim=1),
             "the mean is over the examples",
         ),
+        "the mean over all": (lambda w, x, y: (2 * (x @ w - y).unsqueeze(1) * x).mean(), "a number for each weight"),
         "of the predictions": (lambda w, x, y: 2 * (x @ w - y) / len(x), "with respect to the predictions"),
         "the errors": (lambda w, x, y: x @ w - y, "these are the errors"),
         "the loss": (lambda w, x, y: F.mse_loss(x @ w, y), "this is the loss"),
         "by autograd": (
             lambda w, x, y: by_autograd(lambda w: F.mse_loss(x @ w, y), w, 0),
+            "write the formula",
+        ),
+        "by torch.func": (
+            lambda w, x, y: torch.func.grad(lambda w: F.mse_loss(x @ w, y))(w),
             "write the formula",
         ),
     },
@@ -483,6 +527,7 @@ MISTAKES = {
         "of the mean": (of_the_mean, "gradient of the mean"),
         "of the input": (of_the_input, "one layer too far"),
         "of the weight": (of_the_weight, "the weight of `first`"),
+        "without second": (of_the_sum_of_z, "pass `z` through `second`"),
         "z": (lambda first, second, x: first(x), "the output of `first` itself"),
         "the output": (lambda first, second, x: second(first(x)), "the output of `second`"),
     },
@@ -527,6 +572,15 @@ MISTAKES = {
             root_with(far=lambda guess, x: (guess**2 - x).abs() >= 0.001),
             "closer to the root than was asked for",
         ),
+        "the roots compared": (
+            root_with(far=lambda guess, x: (guess - x.sqrt()).abs() >= 0.01),
+            "For x = 0.04.*closer to the root",
+        ),
+        "another start": (root_with(lambda x: x / 2), "begin with the guess 1"),
+        "the condition turned": (
+            root_with(far=lambda guess, x: (guess**2 - x).abs() < 0.01),
+            "never runs: go on while",
+        ),
         "no abs": (root_with(far=lambda guess, x: guess**2 - x >= 0.01), "never runs"),
         "no abs, from 1": (root_with(lambda x: 1.0, far=lambda guess, x: guess**2 - x >= 0.01), "never runs"),
         "the exact root": (torch.sqrt, "closer to the root than was asked for"),
@@ -558,6 +612,7 @@ MISTAKES = {
         "of a clone": (of_a_clone, "a clone of a leaf is a result"),
         "of a clone, with retain_grad": (of_a_clone_with_retain, "The caller had ones in `x.grad`"),
         "cleared first": (cleared_first, "The caller had ones in `x.grad`"),
+        "measured": (measured, "autograd had no part"),
         "without return": (not_returned, "is in `.grad` of the tensor"),
     },
     "update_average": {
@@ -590,6 +645,7 @@ MISTAKES = {
         "never switched on": (never_switched_on, "frozen before, and has to be switched on"),
         "never switched off": (never_switched_off, "have to be frozen"),
         "the other way round": (the_other_way_round, "`names` says which ones learn"),
+        "parts of names": (parts_of_names, "not the same name"),
         "nothing": (lambda model, names: None, "nothing has changed"),
     },
     "Sigmoid": {
@@ -623,6 +679,7 @@ MISTAKES = {
         "return in the loop": (return_in_the_loop, "is the `return` inside the loop"),
         "one graph of all steps": (one_graph_of_all_steps, "drags a graph along"),
         "on the caller's tensor": (on_the_callers_tensor, "of the caller's `x`"),
+        "by an optimizer": (by_an_optimizer, "Take the step by hand"),
         "a step without effect": (name_on_a_new_tensor, "has not moved"),
     },
 }

@@ -65,6 +65,14 @@ def train_in_order(order, result=lambda loss, after: loss.item()):
     return train_step
 
 
+def train_labels_first(model, loss_fn, *others):
+    return train_in_order("zero_grad backward step")(model, lambda x, y: loss_fn(y, x), *others)
+
+
+def train_in_evaluation_mode(model, *others):
+    return train_in_order("zero_grad backward step")(model.eval(), *others)
+
+
 def entropy_of_pairs(logits, labels):
     return -logits.log_softmax(dim=1)[:, labels].mean()
 
@@ -133,6 +141,21 @@ class NeverBeginsAgain(Stopper):
 class OneTooLong(Stopper):
     def should_stop(self, loss):
         return super().should_stop(loss) and self.waited > self.patience
+
+
+class ForgetsTheEpoch(Stopper):
+    def should_stop(self, loss):
+        if loss < self.lowest:
+            self.lowest, self.best_epoch = loss, self.epoch
+        return self.epoch - self.best_epoch >= self.patience
+
+
+class ForgetsTheLowest(Stopper):
+    def should_stop(self, loss):
+        self.epoch += 1
+        if loss < self.lowest:
+            self.best_epoch = self.epoch
+        return self.epoch - self.best_epoch >= self.patience
 
 
 class ForgetsPatience(Stopper):
@@ -286,6 +309,23 @@ def choose(rates, train, val, steps, *, by=None, clear=True, start=None, pick=mi
     return finish(lr, weights[lr], weights[rates[-1]])
 
 
+def choose_by_sum(rates, train, val, steps):
+    size = len(train[0])
+    lr, w = choose([size * lr for lr in rates], train, val, steps)
+    return lr / size, w
+
+
+def choose_unless_higher(rates, train, val, steps):
+    lowest = float("inf")
+    for lr in rates:
+        _, w = choose([lr], train, val, steps)
+        loss = functional.mse_loss(w * val[0], val[1]).item()
+        if loss >= lowest:
+            continue
+        lowest, best = loss, (lr, w)
+    return best
+
+
 MISTAKES = {
     "three_way_split": {
         "val first": (
@@ -325,6 +365,8 @@ MISTAKES = {
             "loss after the step",
         ),
         "no return": (train_in_order("zero_grad backward step", lambda loss, after: None), "is a `return` missing"),
+        "labels first": (train_labels_first, "first what the model says"),
+        "evaluation mode": (train_in_evaluation_mode, "in evaluation mode"),
         "times N": (
             train_in_order("zero_grad backward step", lambda loss, after: loss.item() * 3),
             "number of examples",
@@ -413,6 +455,8 @@ MISTAKES = {
     "EarlyStopping": {
         "never begins again": (NeverBeginsAgain, "begins the count again"),
         "one too long": (OneTooLong, "one epoch too long"),
+        "epoch not counted": (ForgetsTheEpoch, "count its epoch"),
+        "lowest not kept": (ForgetsTheLowest, "keep a new lowest loss"),
         "no patience": (ForgetsPatience, "how many in a row"),
         "one epoch back": (LooksOneEpochBack, "lowest loss of all"),
         "equal is better": (TakesEqualForBetter, "compare with `<`"),
@@ -494,6 +538,8 @@ MISTAKES = {
             "return the weight",
         ),
         "one step less": (lambda r, t, v, n: choose(r, t, v, n - 1), "one step too few"),
+        "the sum": (choose_by_sum, "take the mean"),
+        "nan is lower": (choose_unless_higher, "with 2e6 the loss becomes nan"),
         "the rate alone": (lambda r, t, v, n: choose(r, t, v, n)[0], "return both"),
         "nan is the lowest": (choose, "with nan is always False"),
         "a guess": (lambda r, t, v, n: (math.inf, 0.0), "expected \\(0.01"),

@@ -4,6 +4,7 @@ import math
 import pickle
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -82,6 +83,7 @@ def verify_count_by_formula(attempt):
             "the last layer has biases, too": 30,
             "that is the first layer; add the others": 15,
             "that is the last layer; add the others": 20,
+            "these are the layers one by one; add them up": [15, 20],
             "numbers of different layers are added, not multiplied": 300,
             "that is the number for [784, 512, 512, 10]; use the argument `sizes`": 669_706,
         },
@@ -179,6 +181,7 @@ def verify_mean_per_example(attempt):
             "each loss has to count as often as its batch has images: multiply by `sizes` before the sum": 0.75,
             "the number is right; `float(...)` takes it out of the tensor": torch.tensor(1.4375),
             "these are the parts of the batches; add them up": losses * sizes / 8,
+            "`//` and `int` round down; divide with `/`": 1.0,
         },
         name="for the losses [0.5, 2, 3.5] and the sizes [4, 3, 1], your result",
     )
@@ -239,9 +242,9 @@ def verify_repeat_batch(attempt):
     model = nn.Linear(3, 2, bias=False)
     model.weight = nn.Parameter(start.clone())
     model.weight.grad = torch.ones_like(start)  # left over from before
-    losses = attempt(model, torch.optim.SGD(model.parameters(), lr=RATE), images, labels, 3)
+    losses = attempt(model, torch.optim.SGD(model.parameters(), lr=RATE), images, labels, 4)
 
-    expected, weight = descend(start, images, labels, [0, 0, 0])
+    expected, weight = descend(start, images, labels, [0, 0, 0, 0])
     assert not model.weight.equal(start), (
         "The weights of `model` have not moved. Each step needs three calls, in this order: `optimizer.zero_grad()`, "
         "`loss.backward()`, `optimizer.step()`."
@@ -251,25 +254,27 @@ def verify_repeat_batch(attempt):
         weight,
         mistakes={
             "nothing clears the gradients, so each `backward` adds to those of all steps before. Call "
-            "`optimizer.zero_grad()` in each step": descend(start, images, labels, [1, 1, 1])[1],
+            "`optimizer.zero_grad()` in each step": descend(start, images, labels, [1, 1, 1, 1])[1],
             "the gradients are cleared once only, and then each `backward` adds to those before. "
-            "`optimizer.zero_grad()` belongs into the loop": descend(start, images, labels, [0, 1, 1])[1],
+            "`optimizer.zero_grad()` belongs into the loop": descend(start, images, labels, [0, 1, 1, 1])[1],
             "the first step used a gradient that was left over from before the call. "
-            "`optimizer.zero_grad()` belongs before `loss.backward()`": descend(start, images, labels, [1, 0, 0])[1],
+            "`optimizer.zero_grad()` belongs before `loss.backward()`": descend(start, images, labels, [1, 0, 0, 0])[1],
             "the model made one step; there should be as many as `steps` says": descend(start, images, labels, [0])[1],
             "use the optimizer that was passed in; yours has another learning rate": descend(
-                start, images, labels, [0, 0, 0], rate=1e-3
+                start, images, labels, [0, 0, 0, 0], rate=1e-3
             )[1],
-            "that is one step too many": descend(start, images, labels, [0, 0, 0, 0])[1],
-            "that is one step too few": descend(start, images, labels, [0, 0])[1],
-            "without `backward`, each step used the gradient that was left over from before the call": start - 3 * RATE,
+            "that is one step too many": descend(start, images, labels, [0] * 5)[1],
+            "that is one step too few; there should be as many as `steps` says": descend(
+                start, images, labels, [0] * 3
+            )[1],
+            "without `backward`, each step used the gradient that was left over from before the call": start - 4 * RATE,
             "`nn.CrossEntropyLoss` takes the logits; softmax is already in it": descend(
-                start, images, labels, [0, 0, 0], lambda logits: logits.softmax(dim=1)
+                start, images, labels, [0, 0, 0, 0], lambda logits: logits.softmax(dim=1)
             )[1],
         },
-        name="after 3 steps, each of `zero_grad`, `backward` and `step`, the weight of the model",
+        name="after 4 steps, each of `zero_grad`, `backward` and `step`, the weight of the model",
     )
-    after = descend(start, images, labels, [0, 0, 0, 0])[0][1:]
+    after = descend(start, images, labels, [0] * 5)[0][1:]
     if isinstance(losses, list) and any(isinstance(loss, Tensor) for loss in losses):
         raise AssertionError(
             "The steps are right, but your list holds tensors, and each keeps what was stored to compute it. "
@@ -328,8 +333,8 @@ def verify_accuracy_of(attempt):
             "`dim=0` looks for the highest score of each class; you need that of each image, `dim=1`": 0.6,
             "without a `dim`, `argmax` finds one place in the whole table; you need one per image": 0.4,
             "that is the share of the wrong ones": 0.2,
-            "`//` rounds down to 0; `/` divides. Or do you compare labels with scores, of `max`? `argmax` gives the "
-            "classes": 0.0,
+            "`//` and `int` round down to 0; `/` divides. Or do you compare labels with scores, of `max`? `argmax` "
+            "gives the classes": 0.0,
             "that is how many are right; divide by the number of images": 4,
             "that is the number of right ones; divide by the number of images": 4.0,
             "that is how many are right, as a tensor; divide by the number of images, and `float(...)` makes a "
@@ -381,6 +386,8 @@ def verify_fresh_start(attempt):
     found = f"The learning rate of the optimizer is {rate}, expected 0.03, as in the call"
     assert rate != 1e-3, f"{found}: say `lr=learning_rate`. Without it, or with a constant, the argument is lost."
     assert rate == 0.03, f"{found}."
+    where = next(model.parameters()).device
+    assert where.type == "cpu", f"The model is on the device {where}; leave it on the CPU, where it is made."
     own = {id(parameter) for parameter in model.parameters()}
     moved = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
     assert own & moved, (
@@ -451,6 +458,8 @@ def verify_precision(attempt):
             "these are the numbers of right guesses; divide each by how often the class is guessed": torch.tensor(
                 [1.0, 2.0, 2.0]
             ),
+            "you counted the right guesses; divide by how often the class is guessed": torch.tensor([1, 2, 2]),
+            "that is class 0 alone. Collect one number per class, and put the `return` after the loop": expected[0],
             "you divided by the number of all images; divide by how often class k is guessed": torch.tensor(
                 [1 / 9, 2 / 9, 2 / 9]
             ),
@@ -466,10 +475,15 @@ def verify_precision(attempt):
         },
     )
     predictions = torch.tensor([3, 3, 1, 0, 2, 2, 1, 3])
-    labels = torch.tensor([3, 0, 1, 0, 1, 3, 2, 3])
+    labels = torch.tensor([3, 0, 1, 0, 1, 3, 1, 3])  # no image belongs to class 2
     expect_close(
         call(attempt, predictions, labels, 4),
-        torch.tensor([1.0, 1 / 2, 0.0, 2 / 3]),
+        torch.tensor([1.0, 1.0, 0.0, 2 / 3]),
+        mistakes={
+            "no label is 2, but the model guesses 2; `range(classes_count)` leaves no class out": torch.tensor(
+                [1.0, 1.0, 2 / 3]
+            )
+        },
         name="for four classes, your result",
     )
 
@@ -500,7 +514,8 @@ def verify_save_and_load(attempt):
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.pt"
         try:
-            attempt(trained, fresh, file)
+            with patch.object(torch, "load", wraps=torch.load) as load:
+                attempt(trained, fresh, file)
         except pickle.UnpicklingError:  # its message advises `weights_only=False`
             read_numbers(file)
             raise
@@ -520,6 +535,10 @@ def verify_save_and_load(attempt):
         "the file in; giving the name `fresh` to something else does not reach the caller's model."
     )
     assert has(fresh.state_dict(), learned), "The numbers of `fresh` have changed, but not to those of `trained`."
+    assert all(reading.kwargs.get("weights_only", True) for reading in load.mock_calls), (
+        "The numbers are right, but `weights_only=False` would also run code that hides in a file. Read it with "
+        "`weights_only=True`."
+    )
 
 
 def copy_numbers(model):

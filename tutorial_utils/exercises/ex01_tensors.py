@@ -43,7 +43,9 @@ def verify_hours(attempt):
         mistakes={
             "`arange` does not include its end, so an end of 21 stops at 18": expected[:-1],
             "24 is in it; `arange` stops before its end, and yours lies after 24": torch.arange(0, 25, 3),
-            "`arange` counts in the type of the numbers it gets; write them without a point": expected.float(),
+            "`arange` counts in the type of its numbers; without a point they give `int64`": expected.float(),
+            "the first hour, 0, is missing": expected[1:],
+            "the third argument of `arange` is the step, and not how many there are": torch.arange(0, 21, 8),
             "these are all the hours; the third argument of `arange` is the step": torch.arange(24),
             "this counts the readings; the third argument of `arange` is the step": torch.arange(8),
         },
@@ -69,8 +71,9 @@ def verify_noise_like(attempt):
     x = torch.arange(2_000).reshape(40, 50)
     noise = call(attempt, x)
     expect_kind(noise, torch.zeros(40, 50))
-    assert noise.unique().numel() > 1_000, (
-        f"Your result has only {noise.unique().numel()} different numbers in 2000 places; draw one for each place."
+    values = noise.unique().numel()
+    assert values > 1_000, (
+        f"The 2000 places of your result hold too few different numbers ({values}): draw one for each place."
     )
     low, high = noise.min().item(), noise.max().item()
     found = f"The numbers of your result run from {low:z.2f} to {high:z.2f}, expected from -1 to 1"
@@ -116,6 +119,7 @@ def verify_count_bytes(attempt):
             "that is what one number takes; `x.numel()` counts them": 8,
             "that is 4 for each number, true for `float32`; for other dtypes, ask `x.element_size()`": 280,
             "`len(x)` counts along the first dimension only; `x.numel()` counts all numbers": 16,
+            "you took two dimensions; there may be any number of them, and `x.numel()` counts all numbers": 80,
         },
         name="for shape (2, 5, 7) and int64, your result",
     )
@@ -144,14 +148,14 @@ def to_match(x, other):  # any shape, any shape -> the shape of x
 def verify_to_match(attempt):
     for start, wanted in (torch.float64, torch.float32), (torch.float32, torch.float64), (torch.int64, torch.float32):
         x, other = torch.tensor([[1, -2, 5], [4, 7, 3]]).to(start), torch.tensor([9, 8], dtype=wanted)
-        by_heart = f"`other` has the dtype {wanted} this time: read it from `other.dtype`, so that every dtype works"
+        advice = "Read the dtype from `other.dtype`, and use what `.to` returns: `x` itself stays as it is"
         expect_close(
             call(attempt, x, other),
             x.to(wanted),
             mistakes={
                 "you converted `other`; it is `x` that has to change": other.to(start),
                 "you returned `other`; its dtype is wanted with the numbers of `x`": other,
-                by_heart: x if start != torch.int64 else x.double(),
+                f"that is the dtype of `x`. {advice}": x,
             },
         )
     x, other = torch.ones(2, 3), torch.ones(4, dtype=torch.float64, device="meta")
@@ -232,7 +236,19 @@ def verify_pick(attempt):
             "`scores[chosen]` takes whole rows; `chosen` numbers the columns": scores[chosen],
             "these are the largest entries of the rows; you want those that `chosen` names": scores.amax(dim=1),
             "these are the places; you want the entries of `scores` there": chosen,
+            "all are from the first row: `unsqueeze(0)` makes `chosen` one row, `unsqueeze(1)` one column": scores[
+                :1, chosen
+            ],
+            "all are from the first row; `unsqueeze(1)` makes `chosen` a column, one place for each row": scores[
+                0, chosen
+            ],
         },
+    )
+    expect_close(
+        call(attempt, scores[1:2], chosen[1:2]),
+        torch.tensor([7.0]),
+        mistakes={"`squeeze()` takes away every dimension of size 1; `squeeze(1)` only that one": torch.tensor(7.0)},
+        name="for one row, your result",
     )
     square = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     expect_close(
@@ -317,13 +333,19 @@ def verify_to_channels_first(attempt):
             "dimensions": images.reshape(2, 3, 4, 5),
             "rows and columns have changed places too; only the colours should move, and H still comes before "
             "W": images.permute(0, 3, 2, 1),
+            "these are the images as they came: `permute` changes nothing in them, use what it returns": images,
+            "the images belong in front; dimension 0 stays where it is": images.permute(3, 0, 1, 2),
             "you listed where each dimension goes; `permute` wants the old dimensions in their new "
             "order": images.permute(0, 2, 3, 1),
         },
     )
-    one = torch.arange(12.0).reshape(1, 2, 2, 3)
+    one = torch.arange(12, dtype=torch.uint8).reshape(1, 2, 2, 3)
+    expected = torch.stack(one.unbind(3), dim=1)
     expect_close(
-        call(attempt, one), torch.stack(one.unbind(3), dim=1), name="for one image of 2 x 2 pixels, your result"
+        call(attempt, one),
+        expected,
+        mistakes={"leave the dtype as it is": expected.float()},
+        name="for one image of 2 x 2 pixels in uint8, your result",
     )
 
 
@@ -355,6 +377,8 @@ def verify_outer(attempt):
         mistakes={
             "each number of `a` met one number of `b`. Make `a` a column, with `unsqueeze`, and it meets them all": a
             * b,
+            "`unsqueeze(0)` makes `a` one row; as a column, `unsqueeze(1)`, it meets all of `b`": (a * b).unsqueeze(0),
+            "both are columns; leave `b` a row, and `a` meets all of it": (a * b).unsqueeze(1),
             turned: expected.T,
             "you added; each entry is a product": a.unsqueeze(1) + b,
             "the products are added up; leave them as a table": a @ b,
@@ -489,6 +513,10 @@ def verify_pairwise_distances(attempt):
                 "the table is turned: rows should stand for the points of `a`, columns for those of `b`": near.T,
                 "you took a mean over the coordinates; a distance has the sum": near / 2**0.5,
                 "these are the differences; square them, add up the last dimension, take the root": differences,
+                "the coordinates are not added up yet; they are the last dimension": differences.abs(),
+                "you added up everything; `dim=2` adds up the coordinates of each pair": differences.norm(),
+                "you added up dimension 1, the points of `b`; the coordinates are dimension 2": differences.norm(dim=1),
+                "you added up dimension 0, the points of `a`; the coordinates are dimension 2": differences.norm(dim=0),
             },
             name=f"for 2 points in `a` and {count} in `b`, your result",
         )
@@ -524,7 +552,6 @@ def verify_softmax(attempt):
     stable = powers / torch.tensor([[5.0], [4.0], [6.0]])
     lost = "`sum(dim=1)` lost its dimension, and its numbers met the columns; `keepdim=True` keeps it"
     crossed = powers / torch.tensor([5.0, 4.0, 6.0])
-    crossed /= crossed.sum(dim=1, keepdim=True)
     expect_close(
         call(attempt, powers.log()),
         expected,
@@ -533,7 +560,11 @@ def verify_softmax(attempt):
             "you divided by the sum of everything; each row has its own, `sum(dim=1, keepdim=True)`": powers / 26,
             lost: powers / powers.sum(dim=1),
             f"{lost} there": stable / stable.sum(dim=1),
-            lost.replace("sum", "max"): crossed,
+            lost.replace("sum", "max"): crossed / crossed.sum(dim=1, keepdim=True),
+            "`max` and `sum` lost their dimension, and met the columns; both need `keepdim=True`": crossed
+            / crossed.sum(dim=1),
+            "you divided by one sum of the whole table; each row has its own, `sum(dim=1, keepdim=True)`": stable
+            / stable.sum(),
             "these are the powers; dividing each row by its sum is still to come": powers,
             "these are powers, the largest of each row 1; dividing each row by its sum is still to come": stable,
             "these are the logarithms of the shares": expected.log(),

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils.data import DataLoader, Dataset, TensorDataset, WeightedRandomSampler, random_split
 
-from tutorial_utils.exercises import Calls, Exercise, call, expect_close
+from tutorial_utils.exercises import Exercise, call, expect_close
 
 
 class Windows(Dataset):  # series (T,), size -> samples (size,), ()
@@ -137,7 +138,10 @@ def verify_count_batches(attempt):
         expected = len(DataLoader(range(examples), batch_size=batch_size, drop_last=drop_last))
         full, rest = divmod(examples, batch_size)
         if rest == 0:
-            advice = {"no example is left over, so there is no short batch to add": full + 1}
+            advice = {
+                "no example is left over, so there is no short batch to add": full + 1,
+                "no example is left over, so there is no short batch to drop": full - 1,
+            }
         elif drop_last:
             advice = {"`drop_last=True` leaves the short batch out": full + 1}
         else:
@@ -248,6 +252,7 @@ def verify_read_shape(attempt):
         (300, 2, 3),
         mistakes={
             "you read the last byte of each size; 300 takes two of its four: 1 × 256 + 44": (44, 2, 3),
+            "you read the first byte of each size; all four belong to it": (0, 0, 0),
             'the first byte counts most, which is `int.from_bytes(..., "big")`': struct.unpack(
                 "<3I", struct.pack(">3I", 300, 2, 3)
             ),
@@ -313,11 +318,12 @@ def read_labels(path):  # a CSV file without a header -> (N,) int64
 def verify_read_labels(attempt):
     expect_labels(
         attempt,
-        [("00412.png", 7), ("00007.png", 0), ("01500.png", 2)],
+        [("00412.png", 7), ("00007.png", 0), ("01500.png", 7), ("00093.png", 2)],
         mistakes={
-            "the first line is missing, taken for a header; `header=None` says that there is none": [0, 2],
-            "the last line is missing": [7, 0],
-            "these are the numbers in the names of the files; the labels are in the second column": [412, 7, 1500],
+            "the first line is missing, taken for a header; `header=None` says that there is none": [0, 7, 2],
+            "the last line is missing": [7, 0, 7],
+            "two files have label 7, so it comes twice; `unique` keeps one": [7, 0, 2],
+            "these are the numbers in the names of the files; the labels are in the second column": [412, 7, 1500, 93],
         },
     )
     expect_labels(
@@ -372,11 +378,11 @@ def pad_batch(samples):  # [((L,), int), ...] -> (N, max L), (N,), (N,)
 
 
 def verify_pad_batch(attempt):
-    rows = [torch.tensor([5.0, 3.0]), torch.tensor([4.0, 1.0, 2.0, 6.0]), torch.tensor([7.0])]
-    padded = torch.tensor([[5.0, 3.0, 0.0, 0.0], [4.0, 1.0, 2.0, 6.0], [7.0, 0.0, 0.0, 0.0]])
+    rows = [torch.tensor([5.0, 0.0]), torch.tensor([4.0, 1.0, 2.0, 6.0]), torch.tensor([7.0])]
+    padded = torch.tensor([[5.0, 0.0, 0.0, 0.0], [4.0, 1.0, 2.0, 6.0], [7.0, 0.0, 0.0, 0.0]])
     lengths, labels = torch.tensor([2, 4, 1]), torch.tensor([1, 0, 8])
     result = call(attempt, list(zip(rows, labels.tolist(), strict=True)))
-    front = torch.tensor([[0.0, 0.0, 5.0, 3.0], [4.0, 1.0, 2.0, 6.0], [0.0, 0.0, 0.0, 7.0]])
+    front = torch.tensor([[0.0, 0.0, 5.0, 0.0], [4.0, 1.0, 2.0, 6.0], [0.0, 0.0, 0.0, 7.0]])
     expect_several(result, 3, "Your result", "three tensors: the padded rows, their lengths, the labels")
     expect_close(
         result[0],
@@ -397,6 +403,9 @@ def verify_pad_batch(attempt):
         mistakes={
             "these are the labels; the order is rows, lengths, labels": labels,
             "these are the lengths with the zeros; take them from the samples": torch.tensor([4, 4, 4]),
+            "the first sample is [5, 0], and its 0 is a value like any other; `len(row)` counts it": torch.tensor(
+                [1, 4, 1]
+            ),
         },
         name="the second result (lengths)",
     )
@@ -564,6 +573,19 @@ class Pictures(Dataset):  # images (N, H, W) uint8, labels (N,) -> samples (1, H
 CONVERSIONS = {"to", "float", "type", "div", "truediv", "divide", "true_divide", "mul", "multiply", "rmul"}
 
 
+class Conversions(TorchFunctionMode):
+    """Notes how many values each conversion gets that the code in its `with` block makes."""
+
+    def __init__(self):
+        super().__init__()
+        self.sizes = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if getattr(function, "__name__", "").strip("_") in CONVERSIONS:
+            self.sizes.append(max((value.numel() for value in args if isinstance(value, torch.Tensor)), default=0))
+        return function(*args, **(kwargs or {}))
+
+
 def verify_pictures(attempt):
     images = torch.arange(0, 240, 10, dtype=torch.uint8).reshape(4, 2, 3)
     labels = torch.tensor([5, 6, 7, 8])
@@ -598,17 +620,23 @@ def verify_pictures(attempt):
                 (images[i].unsqueeze(0) / 255, labels[i]) for i in range(4)
             ],
             "labels stay tensors, as in `__getitem__`": [(image, int(label)) for image, label in expected],
+            "`unsqueeze(0)` adds a dimension in front of the batch; the channel comes after it, `unsqueeze(1)`": [
+                (converted.squeeze(1), labels[3])
+            ],
         },
         name="for the indices [3, 0, 3], your result",
     )
-    counts = []
-    for indices in [0, 1], [0, 1, 2, 3, 2, 1]:
-        with Calls() as calls:
-            pictures.__getitems__(indices)
-        counts.append(sum(name.strip("_") in CONVERSIONS for name in calls.names))
-    assert counts[0] == counts[1], (
-        f"The samples are right, but they are converted one by one: {counts[0]} operations for two samples, "
-        f"{counts[1]} for six. Index once, `self.images[indices]`, and divide the whole batch."
+    with Conversions() as few:
+        pictures.__getitems__([0, 1])
+    with Conversions() as many:
+        pictures.__getitems__([0, 1, 2, 3, 2, 1])
+    assert len(few.sizes) == len(many.sizes), (
+        f"The samples are right, but they are converted one by one: {len(few.sizes)} operations for two samples, "
+        f"{len(many.sizes)} for six. Index once, `self.images[indices]`, and divide the whole batch."
+    )
+    assert max(few.sizes, default=0) <= images[:2].numel(), (
+        "The samples are right, but all images of the data set are converted for a batch of two. Choose first, "
+        "`self.images[indices]`, and divide only these."
     )
     expect_close(count_samples(pictures), 4, name="the length for four images")
     expect_close(
@@ -648,12 +676,13 @@ def verify_can_be_sent(attempt):
         "a function inside a function": (local, False),
         "a list with a `lambda` in it": ([1, lambda label: label + 1], False),
         "a generator, `(n for n in [1])`": ((n for n in [1]), False),
+        "`iter(dataloader)`": (iter(DataLoader([1])), False),
         "None": (None, True),
     }
     for name, (thing, expected) in things.items():
         try:
             result = attempt(thing)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
+        except Exception as error:
             if not is_from_pickle(error, thing):
                 raise
             raise AssertionError(

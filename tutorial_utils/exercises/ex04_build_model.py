@@ -64,10 +64,10 @@ class CallWatcher:
         self.module, self.count = module, 0
 
     def __enter__(self):
-        self.handle = self.module.register_forward_hook(self.add_one)
+        self.handle = self.module.register_forward_pre_hook(self.add_one)
         return self
 
-    def add_one(self, module, inputs, output):
+    def add_one(self, module, inputs):
         self.count += 1
 
     def __exit__(self, *_):
@@ -213,6 +213,8 @@ def verify_output_of(attempt):
                 ),
                 "that is the list of all that the hook has kept; return its one entry": [expected],
                 "the list is still empty: call `model(x)` while the hook is on, then return what is in it": [],
+                "is a `return` missing? Or did the hook say `name = output`? That name ends with the hook; append the "
+                "output to a list instead": None,
             },
             name=f"for {named} layer of a model, your result",
         )
@@ -485,6 +487,9 @@ def verify_count_mlp(attempt):
                     "there is a bias for each input; each *output* has one": sum(a * (b + 1) for a, b in steps),
                     "there is one bias for each layer; each *output* has one": sum(a * b + 1 for a, b in steps),
                     "that is the first layer alone; add up the layers": (sizes[0] + 1) * sizes[1],
+                    "those are the first two layers alone; `sizes` may be longer": sum(
+                        (a + 1) * b for a, b in steps[:2]
+                    ),
                     "that is the last layer alone; add up the layers": (sizes[-2] + 1) * sizes[-1],
                     "the input has no biases; only the outputs of a layer have": sum(a * b for a, b in steps)
                     + sum(sizes),
@@ -680,6 +685,12 @@ def verify_my_dropout(attempt):
     assert known.all(), "In training mode, each number should be 0 or itself divided by 1 - p; some are neither."
     assert not once.equal(again), "Two calls in training mode gave the same zeros. Draw random numbers in `forward`."
     expect_modes(dropout, x)
+    result = dropout(torch.ones(2, 3, 4, requires_grad=True))
+    expect_close(tuple(result.shape), (2, 3, 4), name="for x of shape (2, 3, 4), the shape of your result")
+    assert result.requires_grad, (
+        "The numbers are right, but the result is cut off from `x`, so the layers before this one could not learn. "
+        "Compute with `x` itself; `.tolist()`, `.detach()` and a new `torch.tensor(...)` all cut it off."
+    )
     if {"rand", "randn", "empty", "zeros", "ones", "full", "tensor"}.intersection(calls.names):  # they make CPU tensors
         expect_same_device(dropout, x)
     assert not any("dropout" in name for name in calls.names), (
@@ -735,8 +746,8 @@ def expect_same_device(dropout, x):
     except (RuntimeError, NotImplementedError) as error:
         if re.search("same device|different devices|not on the expected device", str(error)):
             raise AssertionError(
-                "The result is right on the CPU, but for an `x` on another device your code fails: the random numbers "
-                "are on the CPU. `torch.rand_like(x)` draws where `x` is."
+                "The result is right on the CPU, but for an `x` on another device your code fails: a tensor that it "
+                "makes is on the CPU. `torch.rand_like(x)` draws where `x` is."
             ) from None
 
 
@@ -881,13 +892,14 @@ def verify_residual_block(attempt):
     block = build(attempt, 2)
     convs = [module for module in block.modules() if isinstance(module, nn.Conv2d)]
     shapes = [tuple(parameter.shape) for parameter in block.parameters()]
-    if not convs and any(isinstance(value, list | tuple | nn.Conv2d) for value in vars(block).values()):
+    if not convs and any(isinstance(value, list | tuple) for value in vars(block).values()):
         raise AssertionError(
             "The module lists no convolutions: they are in a plain Python list. Assign each to `self`, or use an "
             "`nn.Sequential` or `nn.ModuleList`."
         )
     assert len(convs) == 2, (
-        f"The number of convolutions in your block is {len(convs)}, expected 2, each with weights of its own."
+        f"The number of convolutions in your block is {len(convs)}, expected 2, made in `__init__`, each with weights "
+        "of its own."
     )
     for conv in convs:
         assert conv.kernel_size == (3, 3), f"A convolution has kernels of {conv.kernel_size}, expected (3, 3)."

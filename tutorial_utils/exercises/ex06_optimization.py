@@ -10,6 +10,11 @@ from torch.utils.data import DataLoader, TensorDataset
 from tutorial_utils.exercises import Calls, Exercise, call, expect_close
 
 
+def _as_pair(result):
+    """Return a list as a tuple, as one is as good as the other."""
+    return tuple(result) if isinstance(result, list) else result
+
+
 def three_way_split(count, val_size, test_size, seed):  # -> (train,), (val,), (test,)
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(count, generator=generator)  # (count,)
@@ -167,9 +172,14 @@ def verify_train_step(attempt):
     model = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(model.weight)
     optimizer = _Recorder(model, lr=0.1)
-    losses, weights = [], []
+    losses, weights, labels_first = [], [], []
+
+    def loss_fn(predictions, targets):
+        labels_first.append(targets.requires_grad)
+        return nn.functional.mse_loss(predictions, targets)
+
     for _ in range(2):
-        losses.append(attempt(model, nn.MSELoss(), optimizer, hours, points))
+        losses.append(attempt(model, loss_fn, optimizer, hours, points))
         weights.append(model.weight.item())
     still = _find_what_keeps_it_still(optimizer.events)
     assert weights[0] != 0, f"Your step does not change the weight: {still}."
@@ -193,6 +203,11 @@ def verify_train_step(attempt):
         name="the loss that the first call returns",
     )
     expect_close(losses[1], after, name="the loss that the second call returns")
+    assert not any(labels_first), (
+        "The numbers are right, as the mean squared error takes its two arguments in any order. The cross-entropy does "
+        "not: first what the model says, then the labels."
+    )
+    assert model.training, "Your step leaves the model in evaluation mode; dropout would be off while it is trained."
 
 
 def _find_what_keeps_it_still(events):
@@ -358,10 +373,10 @@ def steps_and_rate():
 
 
 def verify_steps_and_rate(attempt):
-    assert isinstance(attempt, tuple), (
+    assert isinstance(attempt, tuple | list), (
         f"You wrote an object of type {type(attempt).__name__}, expected a pair of numbers: steps, rate."
     )
-    assert len(attempt) == 2, f"Your tuple has the length {len(attempt)}, expected a pair of numbers: steps, rate."
+    assert len(attempt) == 2, f"You wrote {len(attempt)} values, expected a pair of numbers: steps, rate."
     steps, rate = attempt
     for name, value in ("steps", steps), ("the rate", rate):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -407,7 +422,7 @@ def verify_momentum_step(attempt):
     with_rate = torch.tensor([2.8, 0.1])  # 0.9 * velocity + lr * gradient
     averaged = torch.tensor([2.75, 0.5])  # 0.9 * velocity + 0.1 * gradient
     expect_close(
-        call(attempt, w, gradient, velocity, 0.2, 0.9),
+        _as_pair(call(attempt, w, gradient, velocity, 0.2, 0.9)),
         (new_w, new_velocity),
         mistakes={
             "the new velocity is missing: `return w, velocity`": new_w,
@@ -444,7 +459,7 @@ def verify_momentum_step(attempt):
         },
     )
     expect_close(
-        call(attempt, torch.tensor([[10.0]]), torch.tensor([[2.0]]), torch.tensor([[4.0]]), 0.25, 0.5),
+        _as_pair(call(attempt, torch.tensor([[10.0]]), torch.tensor([[2.0]]), torch.tensor([[4.0]]), 0.25, 0.5)),
         (torch.tensor([[9.0]]), torch.tensor([[4.0]])),
         mistakes={
             "this is the result for momentum 0.9. Use the argument `momentum`": (
@@ -533,7 +548,7 @@ class EarlyStopping:  # should_stop(val_loss): float -> bool
 def verify_early_stopping(attempt):
     _expect_stop(
         attempt,
-        (1.0, 0.8, 0.9, 0.7, 0.75, 0.76, 0.6),
+        (1.0, 0.8, 0.9, 0.7, 0.75, 0.76, 0.72),
         stop=6,
         best=4,
         mistakes={
@@ -541,7 +556,8 @@ def verify_early_stopping(attempt):
             3: "one epoch without a new lowest loss is not yet a reason; patience says how many in a row are",
             1: "True means stop, and you return it where the loss is still getting lower",
             5: "the epochs without a new lowest loss must be in a row. A new lowest loss begins the count again",
-            None: "you wait one epoch too long, and a new lowest loss comes. Stop when patience is reached: `>=`",
+            7: "you wait one epoch too long. Stop when patience is reached: `>=`",
+            None: "each call has to count its epoch, in `self.epoch`, and to keep a new lowest loss, in `self.lowest`",
         },
     )
     _expect_stop(
@@ -661,7 +677,7 @@ def most_confused(matrix):  # (K, K) -> (actual, predicted)
 
 def verify_most_confused(attempt):
     matrix = torch.tensor([[50, 6, 0], [7, 90, 1], [9, 3, 80]])
-    result = call(attempt, matrix)
+    result = _as_pair(call(attempt, matrix))
     if isinstance(result, tuple) and len(result) == 2:
         for value in result:
             whole = not isinstance(value, float)
@@ -680,7 +696,7 @@ def verify_most_confused(attempt):
     )
     matrix = torch.tensor([[9, 6, 2, 1], [0, 9, 1, 8], [1, 6, 9, 1], [5, 5, 5, 9]])
     expect_close(
-        call(attempt, matrix),
+        _as_pair(call(attempt, matrix)),
         (1, 3),
         mistakes={
             "this is the row and the column with the most mistakes in all; one cell is asked for": (3, 1),
@@ -700,7 +716,7 @@ most_confused = Exercise(
 )
 
 
-def average_gradients(models):  # changes the .grad of every parameter
+def average_gradients(models):  # the .grad of each parameter (...) changes
     for copies in zip(*(model.parameters() for model in models), strict=True):
         mean = torch.stack([copy.grad for copy in copies]).mean(dim=0)
         for copy in copies:
@@ -792,7 +808,7 @@ def verify_choose_rate(attempt):
 
     rates = 0.005, 0.01, 0.02, 0.007
     expect_close(
-        attempt(rates, train, val, 10),
+        _as_pair(attempt(rates, train, val, 10)),
         (0.01, end(0.01)),
         mistakes={
             "0.02 has the lowest loss on the training part. Choose by the validation part": (0.02, end(0.02)),
@@ -809,6 +825,10 @@ def verify_choose_rate(attempt):
                 2 * (1 - 0.9**10),
             ),
             "you looked at the validation loss after each step; look once, after the last": (0.02, end(0.02, steps=5)),
+            "these steps are as long as the sum of the squared errors makes them; take the mean": (
+                0.005,
+                end(3 * 0.005),
+            ),
             "that is one step too few": (0.01, end(0.01, steps=9)),
             "that is one step too many": (0.01, end(0.01, steps=11)),
             "the two have changed places: first the rate, then w": (end(0.01), 0.01),
@@ -817,13 +837,15 @@ def verify_choose_rate(attempt):
         },
     )
     expect_close(
-        attempt((1e6, 0.01), train, val, 10)[0],
+        attempt((1e6, 0.01, 2e6), train, val, 10)[0],
         0.01,
         mistakes={
             "with 1e6 the loss becomes nan, and `<` with nan is always False, also inside `min`. Keep a rate only if "
             "its loss is lower than the lowest so far": 1e6,
+            "with 2e6 the loss becomes nan, and a comparison with nan is always False. Keep a rate only if its loss is "
+            "`<` the lowest so far": 2e6,
         },
-        name="of the rates 1e6 and 0.01 your choice",
+        name="of the rates 1e6, 0.01 and 2e6 your choice",
     )
 
 
