@@ -213,7 +213,7 @@ MISTAKES = {
         "no keepdim in the maximum": (subtract_without_keepdim, r"`max\(dim=1\)` lost its dimension"),
         "no keepdim at all": (share_without_keepdim, "both need `keepdim=True`"),
         "one sum": (lambda x: x.exp() / x.exp().sum(), "sum of everything"),
-        "one sum of all rows": (share_one_sum, "one sum of the whole table"),
+        "one sum of all rows": (share_one_sum, "the sum of the whole table"),
         "the logarithm": (lambda x: torch.log_softmax(x, dim=1), "logarithms"),
     },
     "double_row_": {

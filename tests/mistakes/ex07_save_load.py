@@ -3,6 +3,7 @@
 import copy
 import io
 import math
+import re
 import shutil
 
 import torch
@@ -122,6 +123,13 @@ def match_and_pop(model, state_dict):
         del state_dict[name]
     model.load_state_dict(state_dict, strict=False)
     return others
+
+
+def match_parameters(model, state_dict):
+    own = dict(model.named_parameters())
+    matching = {name: tensor for name, tensor in find_matching(model, state_dict).items() if name in own}
+    model.load_state_dict(matching, strict=False)
+    return [name for name in state_dict if name not in matching]
 
 
 def match_broadcast(model, state_dict):
@@ -312,15 +320,15 @@ def count_bytes(model):
 # ----------------------------------------------------------------------------------------------- average_files
 
 
-def combine(floats, whole=lambda tensors: tensors[0], **options):
+def combine(floats, whole=lambda tensors: tensors[0], is_float=torch.is_floating_point, **options):
     """Return an attempt that combines float tensors with `floats`, the others with `whole`."""
 
     def attempt(paths):
-        states = [read(path, **options) for path in paths]
+        states = [torch.load(path, **{"weights_only": True} | options) for path in paths]
         result = {}
         for name in states[0]:
             tensors = [state[name] for state in states]
-            result[name] = floats(tensors) if tensors[0].is_floating_point() else whole(tensors)
+            result[name] = floats(tensors) if is_float(tensors[0]) else whole(tensors)
         return result
 
     return attempt
@@ -373,7 +381,7 @@ MISTAKES = {
         "only the outer module": (load_one_layer_eval, "`eval\\(\\)` reaches them all"),
         "the method eval": (load_and_return_method, "of type method, expected the model itself"),
         "read, but not loaded": (read_only, "have not reached the model"),
-        "into a copy": (load_into_copy, "have not reached the model"),
+        "into a copy": (load_into_copy, "into the one that was passed in"),
         "unsafe": (load_unsafe, "`weights_only=True` refuses it"),
     },
     "rename_keys": {
@@ -393,14 +401,20 @@ MISTAKES = {
         "others lost": (rename_and_drop, "that do not begin with the prefix are lost"),
         "in place": (rename_in_place, "changes the dictionary `state_dict`"),
         "lstrip": (rename_with_lstrip, "`lstrip` takes away single letters"),
+        "a regular expression": (
+            lambda state_dict, old, new: {re.sub(f"^{old}", new, name): tensor for name, tensor in state_dict.items()},
+            "a dot for any letter",
+        ),
         "nothing": (lambda state_dict, old, new: dict(state_dict), "nothing is renamed"),
     },
     "load_matching": {
         "not loaded": (match_and_forget, "nothing was loaded"),
         "popped from the argument": (match_and_pop, "changes the dictionary `state_dict`"),
+        "parameters only": (match_parameters, "buffers were left out"),
         "broadcast": (match_broadcast, "compare the shapes"),
         "what was loaded": (match(lambda model, state, matching, result: list(matching)), "the others are asked for"),
         "missing and unexpected": (match(lambda *things: things[-1]), "what `load_state_dict` returns"),
+        "missing keys": (match(lambda *things: things[-1].missing_keys), "that got nothing"),
         "unexpected keys": (match(lambda *things: things[-1].unexpected_keys), "only what you gave it"),
         "unknown names only": (
             match(lambda model, state, *_: [name for name in state if name not in model.state_dict()]),
@@ -492,7 +506,20 @@ MISTAKES = {
         "on the meta device": (combine(mean, map_location="meta"), "has no numbers"),
         "everything": (combine(mean, whole=mean), "not to be averaged"),
         "everything, rounded": (combine(mean, whole=lambda tensors: mean(tensors).long()), "not to be averaged"),
+        "everything, as float32": (
+            combine(lambda tensors: mean([tensor.float() for tensor in tensors]), whole=mean),
+            "not to be averaged",
+        ),
         "counts of the last": (combine(mean, whole=lambda tensors: tensors[-1]), "not to be averaged"),
-        "no map_location": (combine(mean), 'With `map_location="cpu"`'),
+        "the first twice": (
+            combine(lambda tensors: sum(tensors, start=tensors[0]) / len(tensors)),
+            "the first file counts twice",
+        ),
+        "float32 only": (
+            combine(mean, is_float=lambda tensor: tensor.dtype == torch.float32),
+            "a float16 is a float, too",
+        ),
+        "unsafe": (combine(mean, map_location="cpu", weights_only=False), "`weights_only=True` refuses it"),
+        "no map_location": (combine(mean), 'with `map_location="cpu"`'),
     },
 }

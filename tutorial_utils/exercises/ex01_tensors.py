@@ -227,6 +227,7 @@ def verify_pick(attempt):
     scores = torch.tensor([[0.5, 3.0, -1.0], [2.0, 0.25, 7.0], [4.0, -6.0, 1.0], [8.0, 5.0, 9.0]])
     chosen = torch.tensor([0, 2, 1, 0])
     expected = torch.tensor([0.5, 7.0, -6.0, 8.0])  # by hand
+    first = "all are from the first row: `unsqueeze(0)` makes `chosen` one row"
     expect_close(
         call(attempt, scores, chosen),
         expected,
@@ -236,12 +237,8 @@ def verify_pick(attempt):
             "`scores[chosen]` takes whole rows; `chosen` numbers the columns": scores[chosen],
             "these are the largest entries of the rows; you want those that `chosen` names": scores.amax(dim=1),
             "these are the places; you want the entries of `scores` there": chosen,
-            "all are from the first row: `unsqueeze(0)` makes `chosen` one row, `unsqueeze(1)` one column": scores[
-                :1, chosen
-            ],
-            "all are from the first row; `unsqueeze(1)` makes `chosen` a column, one place for each row": scores[
-                0, chosen
-            ],
+            f"{first}, `unsqueeze(1)` one column": scores[:1, chosen],
+            f"{first}; make it a column, with `unsqueeze(1)`": scores[0, chosen],
         },
     )
     expect_close(
@@ -552,19 +549,18 @@ def verify_softmax(attempt):
     stable = powers / torch.tensor([[5.0], [4.0], [6.0]])
     lost = "`sum(dim=1)` lost its dimension, and its numbers met the columns; `keepdim=True` keeps it"
     crossed = powers / torch.tensor([5.0, 4.0, 6.0])
+    one_sum = "you divided by the sum of everything; each row has its own, `sum(dim=1, keepdim=True)`"
     expect_close(
         call(attempt, powers.log()),
         expected,
         mistakes={
             "each column adds up to 1, expected each row; `dim=1` adds up a row": powers / powers.sum(dim=0),
-            "you divided by the sum of everything; each row has its own, `sum(dim=1, keepdim=True)`": powers / 26,
+            one_sum: powers / powers.sum(),
+            one_sum.replace("everything", "the whole table"): stable / stable.sum(),
             lost: powers / powers.sum(dim=1),
             f"{lost} there": stable / stable.sum(dim=1),
             lost.replace("sum", "max"): crossed / crossed.sum(dim=1, keepdim=True),
-            "`max` and `sum` lost their dimension, and met the columns; both need `keepdim=True`": crossed
-            / crossed.sum(dim=1),
-            "you divided by one sum of the whole table; each row has its own, `sum(dim=1, keepdim=True)`": stable
-            / stable.sum(),
+            "`max` and `sum` lost their dimension; both need `keepdim=True`": crossed / crossed.sum(dim=1),
             "these are the powers; dividing each row by its sum is still to come": powers,
             "these are powers, the largest of each row 1; dividing each row by its sum is still to come": stable,
             "these are the logarithms of the shares": expected.log(),

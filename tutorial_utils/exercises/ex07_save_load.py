@@ -161,7 +161,7 @@ snapshot = Exercise(
 # ------------------------------------------------------------------------------------- the mode is not in the file
 
 
-def load_for_inference(model, path):  # -> the model itself
+def load_for_inference(model, path):  # a state dict in a file -> the model itself
     model.load_state_dict(torch.load(path, weights_only=True))
     return model.eval()
 
@@ -175,10 +175,13 @@ def verify_load_for_inference(attempt):
     with _make_folder() as folder:
         torch.save(trained.state_dict(), folder / "model.pt")
         result = attempt(model, folder / "model.pt")
+    advice = "`load_state_dict` takes them over"
+    if isinstance(result, nn.Module) and result is not model:
+        advice = "load them into the one that was passed in, and not into another"
     expect_close(
         dict(model.state_dict()),
         expected,
-        mistakes={"the numbers from the file have not reached the model; `load_state_dict` takes them over": at_first},
+        mistakes={f"the numbers from the file have not reached the model; {advice}": at_first},
         name="after your code, model.state_dict()",
     )
     assert result is model, (
@@ -236,36 +239,39 @@ def verify_rename_keys(attempt):
 
     _expect_renamed(
         attempt,
-        (name_them("net.0.weight", "subnet.weight", "net.net.bias", "scale"), "net.", "body."),
-        name_them("body.0.weight", "subnet.weight", "body.net.bias", "scale"),
+        (name_them("net.0.weight", "subnet.weight", "net.net.bias", "network"), "net.", "body."),
+        name_them("body.0.weight", "subnet.weight", "body.net.bias", "network"),
         {
             "`replace` found the prefix in the middle of a name, too. Does the name begin with it (`startswith`)?": (
-                name_them("body.0.weight", "subbody.weight", "body.body.bias", "scale")
+                name_them("body.0.weight", "subbody.weight", "body.body.bias", "network")
             ),
             "`subnet.weight` has `net.` in it, but does not begin with it (`startswith`)": (
-                name_them("body.0.weight", "subbody.weight", "body.net.bias", "scale")
+                name_them("body.0.weight", "subbody.weight", "body.net.bias", "network")
             ),
             "in `net.net.bias`, only the beginning is the prefix, and the second `net.` stays; "
             "`name.removeprefix(old)` takes away the first alone": (
-                name_them("body.0.weight", "subnet.weight", "body.body.bias", "scale")
+                name_them("body.0.weight", "subnet.weight", "body.body.bias", "network")
             ),
             "`lstrip` takes away single letters, as many as are among those of the prefix; "
             "`name.removeprefix(old)` takes away the whole word, once": name_them(
-                "body.0.weight", "subnet.weight", "body.bias", "scale"
+                "body.0.weight", "subnet.weight", "body.bias", "network"
             ),
             "names that do not begin with the prefix are lost; they stay as they are": {
                 "body.0.weight": numbers[0],
                 "body.net.bias": numbers[2],
             },
-            "the new prefix is missing": name_them("0.weight", "subnet.weight", "net.bias", "scale"),
+            "the new prefix is missing": name_them("0.weight", "subnet.weight", "net.bias", "network"),
             "the new prefix stands before the old one, which should go": (
-                name_them("body.net.0.weight", "subnet.weight", "body.net.net.bias", "scale")
+                name_them("body.net.0.weight", "subnet.weight", "body.net.net.bias", "network")
             ),
             "the prefix was put before every name; only where the old one stood, it belongs": (
-                name_them("body.0.weight", "body.subnet.weight", "body.net.bias", "body.scale")
+                name_them("body.0.weight", "body.subnet.weight", "body.net.bias", "body.network")
             ),
             "the first name alone is there. Is the `return` inside the loop?": name_them("body.0.weight"),
-            "nothing is renamed": name_them("net.0.weight", "subnet.weight", "net.net.bias", "scale"),
+            "nothing is renamed": name_them("net.0.weight", "subnet.weight", "net.net.bias", "network"),
+            "the prefix is `net.` with its dot; a regular expression takes a dot for any letter": (
+                name_them("body.0.weight", "subnet.weight", "body.net.bias", "body.ork")
+            ),
         },
         "your result",
     )
@@ -297,7 +303,7 @@ rename_keys = Exercise(
 )
 
 
-def load_matching(model, state_dict):  # -> the names left out
+def load_matching(model, state_dict):  # -> the names left out, a list
     own = model.state_dict()
     matching = {}
     for name, tensor in state_dict.items():
@@ -315,18 +321,22 @@ def verify_load_matching(attempt):
         "hidden.weight": torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]),
         "output.weight": torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]),  # (3, 2), and (2, 3) in the model
         "output.bias": torch.tensor([7.0]),  # (1,), and (2,) in the model
+        "norm.num_batches_tracked": torch.tensor(12),
         "hidden.bias": torch.tensor([1.5, 2.5, 3.5]),
     }
     passed = copy.deepcopy(state_dict)
     result = attempt(model, passed)
     _expect_unchanged(passed, state_dict)
-    taken = {name: state_dict[name] for name in ("hidden.weight", "hidden.bias")}
+    taken = {name: state_dict[name] for name in ("hidden.weight", "norm.num_batches_tracked", "hidden.bias")}
     expect_close(
         dict(model.state_dict()),
         dict(at_first) | taken,
         mistakes={
             "nothing was loaded. A new dictionary, and a tensor put into `model.state_dict()`, do not reach the model "
             "until `load_state_dict` takes them": at_first,
+            "buffers were left out; they are in `model.state_dict()`, and not in `model.named_parameters()`": (
+                dict(at_first) | {name: taken[name] for name in ("hidden.weight", "hidden.bias")}
+            ),
             "a tensor of one number was spread over two; compare the shapes": dict(at_first)
             | taken
             | {"output.bias": torch.tensor([7.0, 7.0])},
@@ -347,7 +357,7 @@ def verify_load_matching(attempt):
 
 
 def _make_two_layers():
-    return nn.Sequential(OrderedDict(hidden=nn.Linear(2, 3), output=nn.Linear(3, 2)))
+    return nn.Sequential(OrderedDict(hidden=nn.Linear(2, 3), norm=nn.BatchNorm1d(3), output=nn.Linear(3, 2)))
 
 
 def _expect_left_out(result, state_dict, own):
@@ -362,8 +372,13 @@ def _expect_left_out(result, state_dict, own):
         result,
         expected,
         mistakes={
-            "these are the names that were loaded; the others are asked for": ["hidden.weight", "hidden.bias"],
+            "these are the names that were loaded; the others are asked for": [
+                name for name in state_dict if name not in expected
+            ],
             "names that the model has not at all are left out, too": ["output.weight", "output.bias"],
+            "these are names of the model that got nothing; go through the names in `state_dict`": [
+                name for name in own if name not in state_dict or name in expected
+            ],
             "names with another shape are left out, too": ["classifier.bias"],
             "`load_state_dict` knows only what you gave it. Compare with the names in the argument `state_dict`": [],
             "these are all names in `state_dict`": list(state_dict),
@@ -387,7 +402,7 @@ load_matching = Exercise(
 # ------------------------------------------------------------------------------------------ a file can run code
 
 
-def is_safe(path):  # -> True or False
+def is_safe(path):  # a file -> True or False
     return get_unsafe_globals_in_checkpoint(path) == []
 
 
@@ -689,7 +704,7 @@ restore = Exercise(
 # ------------------------------------------------------------------------- a large file, without a second copy
 
 
-def file_bytes(build):  # a function -> a Python number
+def file_bytes(build):  # a function that returns a model -> a whole number
     with torch.device("meta"):
         model = build()
     tensors = model.state_dict().values()
@@ -751,7 +766,7 @@ file_bytes = Exercise(
 # ---------------------------------------------------------------------------- to another device, to another program
 
 
-def outline(path):  # -> {name: list of sizes}
+def outline(path):  # a state dict in a file -> {name: list of sizes}
     state_dict = torch.load(path, weights_only=True, map_location="meta")
     return {name: list(tensor.shape) for name, tensor in state_dict.items()}
 
@@ -809,7 +824,7 @@ outline = Exercise(
 )
 
 
-def average_files(paths):  # files -> {name: tensor}
+def average_files(paths):  # files with state dicts -> {name: tensor}
     states = [torch.load(path, weights_only=True, map_location="cpu") for path in paths]
     result = dict(states[0])
     for name, tensor in states[0].items():
@@ -820,10 +835,10 @@ def average_files(paths):  # files -> {name: tensor}
 
 
 def verify_average_files(attempt):
-    first = {"weight": torch.tensor([[1.0, 8.0]]), "count": torch.tensor(10), "bias": torch.tensor([3.0])}
-    second = {"weight": torch.tensor([[2.0, 4.0]]), "count": torch.tensor(13), "bias": torch.tensor([-3.0])}
-    third = {"weight": torch.tensor([[6.0, 0.0]]), "count": torch.tensor(16), "bias": torch.tensor([1.5])}
-    expected = {"weight": torch.tensor([[3.0, 4.0]]), "count": torch.tensor(10), "bias": torch.tensor([0.5])}
+    first = {"weight": torch.tensor([[1.0, 8.0]]), "count": torch.tensor(10), "bias": torch.tensor([3.0]).half()}
+    second = {"weight": torch.tensor([[2.0, 4.0]]), "count": torch.tensor(13), "bias": torch.tensor([-3.0]).half()}
+    third = {"weight": torch.tensor([[6.0, 0.0]]), "count": torch.tensor(16), "bias": torch.tensor([1.5]).half()}
+    expected = {"weight": torch.tensor([[3.0, 4.0]]), "count": torch.tensor(10), "bias": torch.tensor([0.5]).half()}
     state_dicts = [first, second, third]
 
     with _make_folder() as folder:
@@ -835,16 +850,20 @@ def verify_average_files(attempt):
         assert not any(isinstance(value, Tensor) and value.is_meta for value in values), (
             "Your result is on the meta device, which has no numbers; here they are needed, on the CPU."
         )
-        mistakes = _find_wrong_averages(result, state_dicts, expected)
+        if isinstance(result, dict) and "count" in result:
+            advice = "whole numbers, such as a count of batches, are not to be averaged; take those of the first file"
+            name = "for three files, your result['count']"
+            expect_close(result["count"], expected["count"], mistakes={advice: result["count"]}, name=name)
+        mistakes = _find_wrong_averages(state_dicts, expected)
         expect_close(result, expected, mistakes=mistakes, name="for three files, your result")
         expect_close(call(attempt, paths[2:]), third, name="for one file, your result")
         _expect_from_cuda(attempt, paths, expected)
+        torch.save({"weight": _Attack()}, folder / "attack.pt")
+        _expect_no_code_to_run(attempt, [folder / "attack.pt"])
 
 
-def _find_wrong_averages(result, state_dicts, expected):
-    """Return what known mistakes give, each with the count that the result has, be it right or wrong."""
-    count = result.get("count") if isinstance(result, dict) else None
-    count = count if isinstance(count, Tensor) else expected["count"]
+def _find_wrong_averages(state_dicts, expected):
+    """Return what known mistakes make of the floats, by the sentence that explains them."""
     first, second, third = (
         {name: tensor for name, tensor in state_dict.items() if name != "count"} for state_dict in state_dicts
     )
@@ -860,12 +879,15 @@ def _find_wrong_averages(result, state_dicts, expected):
         "that is the last file; each should count as much as the others": third,
         "that is a sum; divide it by the number of files": total,
         "the sum was divided by 2; there may be more files than two": {name: total[name] / 2 for name in total},
-        "the last file counts as much as all before it; add them all up first": in_pairs,
-        "whole numbers, such as a count of batches, are not to be averaged; take those of the first file as they are": {
-            name: expected[name] for name in first
+        "the first file counts twice; begin at 0, or with the second": {
+            name: (total[name] + first[name]) / 3 for name in total
         },
+        "a float16 is a float, too, and to be averaged; `is_floating_point()` is True for it": (
+            first | {"weight": expected["weight"]}
+        ),
+        "the last file counts as much as all before it; add them all up first": in_pairs,
     }
-    return {sentence: wrong | {"count": count} for sentence, wrong in floats.items()} | {
+    return {sentence: wrong | {"count": expected["count"]} for sentence, wrong in floats.items()} | {
         "the whole numbers are missing; take those of the first file as they are": {
             name: expected[name] for name in first
         }
@@ -879,7 +901,7 @@ def _expect_from_cuda(attempt, paths, expected):
     with zipfile.ZipFile(paths[-1], "w") as archive:
         for name, content in records.items():
             archive.writestr(name, content.replace(b"X\3\0\0\0cpu", b"X\6\0\0\0cuda:0"))  # the pickle of a text
-    advice = 'With `map_location="cpu"` every machine can load it.'
+    advice = 'with `map_location="cpu"` every machine can load it.'
     try:
         result = call(attempt, paths)
     except RuntimeError as error:
