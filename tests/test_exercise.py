@@ -251,7 +251,10 @@ def test_an_attempt_has_a_limited_time(attempt, short_time):
     )
 
 
-@pytest.mark.parametrize("limit", [guard._limit_by_timer, guard._limit_by_interrupt])
+needs_timer = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no such timer")
+
+
+@pytest.mark.parametrize("limit", [pytest.param(guard._limit_by_timer, marks=needs_timer), guard._limit_by_interrupt])
 def test_both_ways_of_limiting_time_stop_what_is_endless_and_nothing_else(limit):
     interrupt = signal.getsignal(signal.SIGINT)
     with pytest.raises(TimeUp), limit(0.05):
@@ -376,6 +379,7 @@ def test_in_a_notebook_the_solution_is_highlighted(monkeypatch, capsys):
     ("result", "expected", "words"),
     [
         (torch.ones(2, 3), torch.ones(3, 2), "dimensions have changed places; `.T`"),
+        (torch.ones(1, 2, 3), torch.ones(1, 3, 2), "dimensions have changed places; `permute`"),
         (torch.ones(3), torch.ones(3, 1), "a dimension of size 1 is missing; `keepdim=True`"),
         (torch.ones(4, 5), torch.zeros(4, 5), r"differs in 20 of 20 places; at \[0, 0\] it is 1, expected 0"),
         (torch.tensor([1]), torch.tensor([True]), r"dtype torch\.int64, expected torch\.bool: a comparison"),
@@ -500,9 +504,25 @@ def test_a_damaged_record_starts_anew_with_a_word(content, own_record, capsys):
     own_record.write_text(content)
     remember("01_tensors.standardize", "correct")
     said = capsys.readouterr().out
-    assert f"Your progress in {own_record} cannot be read" in said
+    assert said.count(f"Your progress in {own_record} cannot be read") == 1
     assert "starts anew" in said
     assert read_record(own_record) == {"01_tensors.standardize": "correct"}
+
+
+def test_a_folder_in_place_of_the_record_does_not_stop_the_lesson(own_record, capsys):
+    own_record.mkdir()
+    for _ in range(2):
+        DOUBLE.check(double)
+    progress()
+    said = capsys.readouterr().out
+    assert said.count("cannot be read") == said.count("is not saved") == 1  # and not after every check
+    assert said.count("Correct.") == 2
+
+
+def test_progress_does_not_count_what_the_course_no_longer_asks(capsys):
+    remember("01_tensors.asked_last_year", "correct")
+    progress()
+    assert capsys.readouterr().out.splitlines()[-1].split()[2] == "0"
 
 
 def test_a_record_that_cannot_be_written_does_not_stop_the_lesson(tmp_path, monkeypatch, capsys):
@@ -510,7 +530,7 @@ def test_a_record_that_cannot_be_written_does_not_stop_the_lesson(tmp_path, monk
     monkeypatch.setenv("TUTORIAL_PROGRESS", str(tmp_path / "file" / "progress.json"))
     DOUBLE.check(double)
     said = capsys.readouterr().out
-    assert "Your progress was not saved" in said
+    assert "Your progress is not saved" in said
     assert "Set TUTORIAL_PROGRESS to a file that can be written" in said
     assert said.endswith("Correct.\n")
 

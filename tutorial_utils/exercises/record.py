@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections import Counter
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -33,8 +33,8 @@ def read_record(path: Path) -> dict[str, str]:
             raise ValueError("it does not list outcomes of exercises")
     except FileNotFoundError:
         return {}
-    except (ValueError, TypeError) as error:
-        print(f"Your progress in {path} cannot be read ({error}), so it starts anew.")
+    except (OSError, ValueError, TypeError) as error:
+        print_once(f"Your progress in {path} cannot be read ({error}), so it starts anew.")
         return {}
     return record
 
@@ -54,7 +54,13 @@ def remember(key: str, outcome: str) -> None:
             with write_atomically(path) as file:
                 file.write(json.dumps(record | {key: outcome}, indent=1).encode())
     except (OSError, filelock.Timeout) as error:
-        print(f"(Your progress was not saved: {error}. Set TUTORIAL_PROGRESS to a file that can be written.)")
+        print_once(f"(Your progress is not saved: {error}. Set TUTORIAL_PROGRESS to a file that can be written.)")
+
+
+@cache
+def print_once(line: str) -> None:
+    """Print a line, unless this kernel has printed it before: check after check would repeat it."""
+    print(line)
 
 
 def find_modules() -> list[ModuleType]:
@@ -74,12 +80,12 @@ def find_exercises(module: ModuleType) -> dict[str, object]:
 
 def progress() -> None:
     """Print how many exercises of each notebook you have solved."""
-    solved = Counter(
-        key.partition(".")[0] for key, outcome in read_record(record_file()).items() if outcome == "correct"
-    )
-    rows = [(module.__name__.rpartition(".ex")[2], len(find_exercises(module))) for module in find_modules()]
+    record = read_record(record_file())
+    exercises = {module.__name__.rpartition(".ex")[2]: find_exercises(module).values() for module in find_modules()}
     print(f"{'notebook':<18}{'exercises':>9}{'solved':>8}")
-    for notebook, total in rows:
-        done = min(solved[notebook], total)
-        print(f"{notebook:<18}{total:>9}{done:>8}{'  ✓' if done == total else ''}")
-    print(f"{'all':<18}{sum(total for _, total in rows):>9}{sum(solved.values()):>8}")
+    all_solved = 0
+    for notebook, asked in exercises.items():
+        solved = sum(record.get(exercise.key) == "correct" for exercise in asked)
+        all_solved += solved
+        print(f"{notebook:<18}{len(asked):>9}{solved:>8}{'  ✓' if solved == len(asked) else ''}")
+    print(f"{'all':<18}{sum(map(len, exercises.values())):>9}{all_solved:>8}")
