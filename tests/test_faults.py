@@ -457,16 +457,14 @@ print(FashionMNIST().source, time.monotonic() - start < 30)
     assert said.endswith("sketch True\n")
 
 
-@pytest.mark.long
-def test_all_notebooks_run_at_once_in_random_order_in_an_empty_home(environment, tmp_path):
+def run_all_notebooks_at_once(environment, folder):
     notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
     random.shuffle(notebooks)
-    environment |= {"TUTORIAL_SOURCE": "sketch", "OMP_NUM_THREADS": "1"}
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", "jupyter", "execute", str(path), "--output", str(tmp_path / path.name)],
-            env=environment,
-            cwd=tmp_path,
+            [sys.executable, "-m", "jupyter", "execute", str(path), "--output", str(folder / path.name)],
+            env=environment | {"OMP_NUM_THREADS": "1"},
+            cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -476,6 +474,25 @@ def test_all_notebooks_run_at_once_in_random_order_in_an_empty_home(environment,
     for process in running:
         said, _ = process.communicate(timeout=900)
         assert process.returncode == 0, said
+
+
+@pytest.mark.long
+def test_all_notebooks_run_at_once_in_random_order_in_an_empty_home(environment, tmp_path):
+    run_all_notebooks_at_once(environment | {"TUTORIAL_SOURCE": "sketch"}, tmp_path)
+
+
+@pytest.mark.long
+@posix
+def test_all_notebooks_run_in_a_home_that_is_read_only_once_the_data_folder_is_given(environment, tmp_path):
+    home = environment["HOME"]
+    if subprocess.run(["mount", "--bind", "-o", "ro", home, home], capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    del environment["TUTORIAL_PROGRESS"]
+    try:
+        assert not os.access(home, os.W_OK)
+        run_all_notebooks_at_once(environment | {"TUTORIAL_SOURCE": "sketch"}, tmp_path)
+    finally:
+        subprocess.run(["umount", home], check=True)
 
 
 @pytest.mark.long
