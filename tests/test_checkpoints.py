@@ -421,6 +421,20 @@ def test_a_state_dict_alone_is_refused_with_a_word_on_how_to_load_it(tmp_path):
     assert_refused(tmp_path / "run.pt", r"found no marker, but 0\.bias, 0\.weight, .* and \d more, expected the marker")
 
 
+def test_a_checkpoint_from_a_device_that_is_not_here_loads_where_the_model_is(tmp_path, monkeypatch):
+    path, run = tmp_path / "run.pt", new_run()
+    train(*run, epochs=1)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(torch.serialization, "location_tag", lambda storage: "cuda:7")  # what the file says of it
+        save_checkpoint(path, *run[:2], 1, run[2])
+    with pytest.raises(RuntimeError, match="CUDA device"):
+        torch.load(path, weights_only=True)  # so the file says so
+
+    other = new_run(seed=1)
+    assert load_checkpoint(path, *other) == 1
+    assert_same(everything(*other), everything(*run))
+
+
 def test_a_tensor_is_refused(tmp_path):
     torch.save(torch.ones(2), tmp_path / "run.pt")
     assert_refused(tmp_path / "run.pt", "found a Tensor, expected a dictionary")

@@ -94,7 +94,8 @@ def answer(connection):
     content = (folder / asked.split("/")[-1]).read_bytes()
     half = len(content) // 2
     size = len(content) * (2**20 if fault == "endless" else 1)
-    connection.sendall(f"HTTP/1.1 200 OK\\r\\nContent-Length: {size}\\r\\nConnection: close\\r\\n\\r\\n".encode())
+    length = "" if fault == "no length" else f"Content-Length: {size}\\r\\n"
+    connection.sendall(f"HTTP/1.1 200 OK\\r\\n{length}Connection: close\\r\\n\\r\\n".encode())
     if fault == "stalls":
         connection.sendall(content[:half])
         time.sleep(600)
@@ -113,6 +114,10 @@ def answer(connection):
         for begin in range(0, len(content), 4000):
             connection.sendall(content[begin : begin + 4000])
             time.sleep(0.1)
+    elif fault == "steady":
+        for begin in range(0, len(content), 1000):
+            connection.sendall(content[begin : begin + 1000])
+            time.sleep(0.08)
     elif fault == "slow":
         for begin in range(0, len(content), 200):
             connection.sendall(content[begin : begin + 200])
@@ -182,7 +187,7 @@ def test_auto_ends_on_the_drawn_set_and_says_why(
     assert capsys.readouterr().out.count(FAULTS[fault]) == 2
 
 
-@pytest.mark.parametrize("fault", ["slow", "redirect", "none"])
+@pytest.mark.parametrize("fault", ["slow", "redirect", "no length", "none"])
 def test_a_server_that_is_slow_or_sends_elsewhere_serves(fault, serve_badly, monkeypatch):
     monkeypatch.setattr(data.FashionMNIST, "mirrors", (serve_badly(fault),))
     assert data.FashionMNIST().source == "real"
@@ -191,6 +196,12 @@ def test_a_server_that_is_slow_or_sends_elsewhere_serves(fault, serve_badly, mon
 def test_the_time_until_a_server_answers_does_not_count_as_slowness(serve_badly, short_patience, monkeypatch):
     monkeypatch.setattr(data, "SLOWEST", 20_000)  # it sends about 40 kB per second, but begins after 0.9 of 1 second
     monkeypatch.setattr(data.FashionMNIST, "mirrors", (serve_badly("late"),))
+    assert data.FashionMNIST().source == "real"
+
+
+def test_a_steady_server_serves_for_longer_than_one_look_at_its_pace(serve_badly, short_patience, monkeypatch):
+    monkeypatch.setattr(data, "SLOWEST", 5_000)  # it sends some 12 kB per second, 1 kB at a time, for 2 seconds
+    monkeypatch.setattr(data.FashionMNIST, "mirrors", (serve_badly("steady"),))
     assert data.FashionMNIST().source == "real"
 
 
