@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader
+from torch import nn
+from torch.utils.data import DataLoader, Subset, default_collate
 from torchvision import datasets
 from torchvision.transforms import Compose, ToTensor, v2
 
 from tutorial_utils import data
 from tutorial_utils.data import CustomImageDataset, FashionMNIST, train_val_split
+from tutorial_utils.loops import train_loop
+from tutorial_utils.models import NeuralNetwork
 
 V2 = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
 
@@ -65,6 +68,58 @@ def test_batches_from_memory_equal_torchvisions_bit_for_bit(real_set, tmp_path, 
         assert torch.equal(images, their_images)
         assert labels.dtype == their_labels.dtype
         assert torch.equal(labels, their_labels)
+
+
+@pytest.mark.parametrize("transform", [ToTensor(), V2], ids=["ToTensor", "v2"])
+def test_training_from_memory_gives_the_losses_of_the_usual_loop_on_torchvisions_set_bit_for_bit(
+    real_set, tmp_path, transform
+):
+    theirs = torchvision_set(real_set / "FashionMNIST" / "raw", tmp_path, transform=transform)
+    models = []
+    for dataset in FashionMNIST(transform=transform), theirs:
+        torch.manual_seed(0)
+        model = NeuralNetwork()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        dataloader = DataLoader(dataset, batch_size=16, shuffle=True)
+        losses = []
+        for _ in range(2):
+            if dataset is theirs:
+                for images, labels in dataloader:
+                    losses.append(nn.functional.cross_entropy(model(images), labels))
+                    optimizer.zero_grad()
+                    losses[-1].backward()
+                    optimizer.step()
+            else:
+
+                def kept(logits, labels, losses=losses):
+                    losses.append(nn.functional.cross_entropy(logits, labels))
+                    return losses[-1]
+
+                train_loop(dataloader, model, kept, optimizer)
+        models.append((model.state_dict(), torch.stack(losses).detach()))
+
+    assert len(models[0][1]) == 6  # two epochs of 40 images, 16 at a time
+    torch.testing.assert_close(*models, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("transform", [ToTensor(), V2], ids=["ToTensor", "v2"])
+def test_a_dataloader_takes_a_batch_as_it_is_and_does_not_take_it_apart(real_set, transform, monkeypatch):
+    looked_at = []
+    original = data._Batch.__getitem__
+    monkeypatch.setattr(data._Batch, "__getitem__", lambda *place: looked_at.append(place[1]) or original(*place))
+    for subset in FashionMNIST(transform=transform), Subset(FashionMNIST(transform=transform), range(20)):
+        list(DataLoader(subset, batch_size=20))
+    assert looked_at == [0, 0, 0]  # the first sample of each batch tells its kind
+
+
+@pytest.mark.parametrize("transform", [ToTensor(), V2], ids=["ToTensor", "v2"])
+def test_samples_of_batches_can_be_put_together_anew(real_set, transform):
+    dataset = FashionMNIST(transform=transform)
+    samples = [*dataset.__getitems__([4, 5]), *dataset.__getitems__([6])]
+    images, labels = default_collate(samples)
+    expected_images, expected_labels = default_collate([dataset[4], dataset[5], dataset[6]])
+    assert torch.equal(images, expected_images)
+    assert torch.equal(labels, expected_labels)
 
 
 @pytest.mark.parametrize("transform", [ToTensor(), V2], ids=["ToTensor", "v2"])

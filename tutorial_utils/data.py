@@ -24,7 +24,8 @@ import requests
 import torch
 import urllib3
 from torch import Tensor
-from torch.utils.data import Dataset, Subset, random_split
+from torch.utils.data import Dataset, Subset, default_collate, random_split
+from torch.utils.data._utils.collate import default_collate_fn_map
 from torchvision import datasets, tv_tensors
 from torchvision.io import decode_image
 from torchvision.transforms import ToTensor, v2
@@ -112,30 +113,58 @@ class FashionMNIST(datasets.FashionMNIST):
         labels = read_idx(self._files / f"{split}-labels-idx1-ubyte.gz")  # (N,)
         return images, labels.long()
 
-    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any]]:
+    def __getitems__(self, indices: Sequence[int]) -> Sequence[tuple[Any, Any]]:
         """Return the samples at `indices`, converted all at once where the transform is one of the two known ones."""
         convert = _batch_transform(self.transform)
         if convert is None or type(self).__getitem__ is not datasets.FashionMNIST.__getitem__:
             return [self[index] for index in indices]
-        images = convert(self.data[indices].unsqueeze(1))  # (B, 28, 28) uint8 -> (B, 1, 28, 28) float32
-        labels = self.targets[indices].tolist()
-        if self.target_transform is not None:
-            labels = [self.target_transform(label) for label in labels]
-        return list(zip(images, labels, strict=True))
+        indices = torch.tensor(indices)  # (B,)
+        images = convert(self.data.index_select(0, indices).unsqueeze(1))  # (B, 28, 28) uint8 -> (B, 1, 28, 28) float32
+        labels = self.targets.index_select(0, indices)  # (B,)
+        if self.target_transform is None:
+            return _Batch(images, labels)
+        return [(image, self.target_transform(label)) for image, label in _Batch(images, labels)]
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}\nSource: {self.source}"
 
 
-def _batch_transform(transform: Callable | None) -> Callable[[Tensor], Sequence[Tensor]] | None:
+def _batch_transform(transform: Callable | None) -> Callable[[Tensor], Tensor] | None:
     """Return what does to a uint8 batch (B, 1, H, W) what `transform` does to each image, or None if unknown."""
     if type(transform) is ToTensor:
-        return lambda images: images.to(torch.get_default_dtype()).div(255).unbind()
+        return lambda images: images.to(torch.get_default_dtype()).div_(255)
     if type(transform) is v2.Compose and [type(step) for step in transform.transforms] == [v2.ToImage, v2.ToDtype]:
         to_dtype = transform.transforms[1]
         if to_dtype.dtype is torch.float32 and to_dtype.scale:
-            return lambda images: [image.as_subclass(tv_tensors.Image) for image in to_dtype(images).unbind()]
+            return lambda images: to_dtype(images).as_subclass(tv_tensors.Image)
     return None
+
+
+class _Batch(Sequence):
+    """The samples of a batch, a sequence of pairs, kept as the two tensors that a `DataLoader` makes of them anyway."""
+
+    def __init__(self, images: Tensor, labels: Tensor):  # (B, C, H, W), (B,)
+        self.images, self.labels = images, labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> "_Sample":
+        return _Sample((self.images[index].as_subclass(type(self.images)), self.labels[index].item()))
+
+
+class _Sample(tuple):
+    """A sample of a `_Batch`: an image and its label. By its type, `DataLoader` finds the function below."""
+
+
+def _collate(samples: Sequence[_Sample], *, collate_fn_map: dict | None = None) -> list[Tensor]:
+    """Return the images (B, C, H, W) and the labels (B,) of some samples; those of a whole batch as they are."""
+    if isinstance(samples, _Batch):
+        return [samples.images.as_subclass(Tensor), samples.labels]
+    return default_collate([tuple(sample) for sample in samples])
+
+
+default_collate_fn_map[_Sample] = _collate  # how the documentation of default_collate teaches it a new type
 
 
 # -------------------------------------------------------------------------------------- image files, and splitting

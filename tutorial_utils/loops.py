@@ -1,5 +1,6 @@
 """The loops that train a model, measure it, and collect what it says."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from typing import NamedTuple
@@ -49,7 +50,7 @@ def explain_mistakes(loop: Callable) -> Callable:
             _check_logits(logits, batch_labels, getattr(loss_fn, "ignore_index", None))
             loss = loss_fn(logits, labels)
             losses.append(loss.detach())
-            if loss.device.type == "cpu":
+            if loss.device.type == "cpu" and not (loss.ndim == 0 and math.isfinite(losses[-1])):
                 _check_finite(losses[-1:], first=len(losses))
             return loss
 
@@ -191,17 +192,23 @@ def _check_logits(logits: Tensor, labels: Tensor, ignored: int | None) -> None:
             f"For {len(labels)} labels the model must return logits of shape ({len(labels)}, K), one row per image and "
             f"one column per class; it returned {tuple(logits.shape)}."
         )
-    counted = labels[labels != ignored] if ignored is not None else labels
-    if labels.device.type != "cpu" or len(counted) == 0:
+    if labels.device.type != "cpu":
         return  # a look at labels on an accelerator would make it wait
-    low, high = (int(value) for value in counted.aminmax())
     classes = logits.shape[1]
+    low, high = _range(labels)
+    if ignored is not None and not 0 <= low <= high < classes:  # looked for only then: it would cost every batch time
+        low, high = _range(labels[labels != ignored])
     if low < 0 or high >= classes:
         raise ValueError(
             f"The model returns {classes} numbers per image, for the classes 0 ... {classes - 1}, but the labels of "
             f"this batch run from {low} to {high}. Either the model's last layer has the wrong size, or the labels are "
             "wrong."
         )
+
+
+def _range(labels: Tensor) -> tuple[int, int]:
+    """Return the smallest and the largest of some integers (N,), or 0 and 0 if there are none."""
+    return tuple(map(int, labels.aminmax())) if len(labels) else (0, 0)
 
 
 def _check_finite(losses: list[Tensor], first: int = 1) -> None:
