@@ -85,6 +85,9 @@ if [ "${1:-}" = --sound ]; then
 fi
 is_sound || make_venv
 install "${1:-test}"
-pwd -P >.venv/.installed
-[ "${1:-}" != dev ] || : >.venv/.installed-dev
+if [ "${1:-test}" = test ]; then
+    pwd -P >.venv/.installed
+else
+    : >".venv/.installed-$1"
+fi
 echo "Installed."

@@ -1,4 +1,4 @@
-"""Does the drawn set teach what the real one teaches? The same recipes on both: `make bench`, some 6 minutes.
+"""Does the drawn set teach what the real one teaches? The same recipes on both: `make recipes`, some 6 minutes.
 
 Exits with status 1 if a number leaves its range. The real set is compared where it is on disk.
 """
