@@ -1,8 +1,8 @@
 """How fast the course is, next to what it could be compared with: `make bench` prints a table, which the README holds.
 
-What is compared runs in turns, so that a busy machine slows down all of it, and on one thread. Each number is a ratio
-of medians. Exits with status 1 if one is above its limit. A library that is not installed (the extra `bench` has them)
-is left out. `make bench ARGS=loading` measures the rows of one function alone.
+What is compared runs in turns, so that a busy machine slows down all of it. Each number is a ratio of medians. Exits
+with status 1 if one is above its limit. A library that is not installed (the extra `bench` has them) is left out.
+`make bench ARGS=loading` measures the rows of one function alone.
 """
 
 import argparse
@@ -162,25 +162,26 @@ def loading() -> Iterator[Row]:
     their_dataloader = DataLoader(theirs, batch_size=BATCH_SIZE, shuffle=True)
     in_memory = list(dataloader)
 
-    def one_epoch():
+    def one_epoch(batches=dataloader):
         model, optimizer = fresh()
-        train_loop(dataloader, model, loss_fn, optimizer)
+        train_loop(batches, model, loss_fn, optimizer)
 
     def one_pass(batches):
         for _ in batches:
             pass
 
-    ours, limit, usual, *others, our_pass, their_pass = in_turns(
+    what = "one epoch: `train_loop` and `DataLoader`"
+    ours, limit, bare = in_turns(11, one_epoch, lambda: one_epoch(in_memory), lambda: usual_loop(in_memory))
+    yield Row(what, "`train_loop` on batches that are in memory", ours / limit, 1.10)
+    yield Row(what, "the barest loop on batches that are in memory", ours / bare, None)
+    ours, usual, *others, our_pass, their_pass = in_turns(
         5,
         one_epoch,
-        lambda: usual_loop(in_memory),
         lambda: usual_loop(their_dataloader),
         *(lambda train=train: train(theirs) for train in installed.values()),
         lambda: one_pass(dataloader),
         lambda: one_pass(their_dataloader),
     )
-    what = "one epoch: `train_loop` and `DataLoader`"
-    yield Row(what, "the same steps on batches in memory", ours / limit, 1.10)
     yield Row(what, "the usual loop on torchvision's data set", ours / usual, 0.6)
     for name, seconds in zip(installed, others, strict=True):
         yield Row(what, f"{name} on torchvision's data set", ours / seconds, 0.5)
@@ -356,7 +357,10 @@ def machine() -> str:
     """Return a line that names the machine."""
     facts = pyperf.Run([1.0], collect_metadata=True).get_metadata()
     cpu = facts.get("cpu_model_name", facts["platform"])
-    return f"{cpu}, {os.cpu_count()} cores; Python {facts['python_version'].split()[0]}, PyTorch {torch.__version__}"
+    versions = f"Python {facts['python_version'].split()[0]}, PyTorch {torch.__version__.partition('+')[0]}"
+    return (
+        f"{cpu}, {os.cpu_count()} cores, {torch.get_num_threads()} threads; {versions}; {FashionMNIST().source} images"
+    )
 
 
 def main() -> int:
@@ -365,8 +369,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("groups", nargs="*", choices=[[], *names], help="measure these alone")
     groups = parser.parse_args().groups or names
-    torch.set_num_threads(1)
-    os.environ |= {"OMP_NUM_THREADS": "1", "TUTORIAL_DEVICE": "cpu", "TUTORIAL_DATA": str(data_folder())}
+    os.environ |= {"TUTORIAL_DEVICE": "cpu", "TUTORIAL_DATA": str(data_folder())}
     os.environ["TUTORIAL_PROGRESS"] = os.devnull  # the checks of the exercises are not yours
     warnings.simplefilter("ignore")  # what the libraries advise
     logging.disable()
