@@ -1,0 +1,103 @@
+"""What README.md and README.zh-CN.md share: facts. The Chinese words are written for their readers, not translated."""
+
+import re
+from pathlib import Path
+
+import mistune
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ENGLISH, CHINESE = "README.md", "README.zh-CN.md"
+PROGRAMS = r"(\S*/)?(make|python|pip|conda|mamba|torchrun|sbatch) "
+FOR_SLOW_NETWORKS = {"HTTPS_PROXY", "PIP_INDEX_URL"}  # what only the Chinese README has to explain
+
+parse = mistune.create_markdown(renderer=None, plugins=["table"])
+each_readme = pytest.mark.parametrize("name", [ENGLISH, CHINESE])
+
+
+def find(kind, tokens):
+    """Yield the tokens of one kind, in order, wherever they are nested."""
+    for token in tokens:
+        if token["type"] == kind:
+            yield token
+        yield from find(kind, token.get("children", []))
+
+
+def parts(name, kind):
+    """Return the parts of one kind of the README called `name`, in order, as mistune's tokens."""
+    return list(find(kind, parse((ROOT / name).read_text(encoding="utf-8"))))
+
+
+def compare(english, chinese):
+    """Fail, and say which README lacks what, unless both lists are equal."""
+    missing = [f"README.zh-CN.md lacks: {fact}" for fact in english if fact not in chinese]
+    missing += [f"README.md lacks: {fact}" for fact in chinese if fact not in english]
+    assert not missing, "\n".join(missing)
+    assert chinese == english, "Both have the same, but not in the same order."
+
+
+def blocks(name):
+    """Return the code blocks, without comments: what follows a `#` and a space may be in any language."""
+    return [re.sub(r"[ \t]*(?<!\S)# .*", "", block["raw"]) for block in parts(name, "block_code")]
+
+
+def inline_code(name):
+    return sorted({span["raw"] for span in parts(name, "codespan")})
+
+
+def variables(name):
+    return sorted(set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", "\n".join(blocks(name) + inline_code(name)))))
+
+
+def links(name):
+    return [link["attrs"]["url"] for kind in ("link", "image") for link in parts(name, kind)]
+
+
+def test_both_readmes_show_the_same_code_blocks():
+    compare(blocks(ENGLISH), blocks(CHINESE))
+
+
+def test_both_readmes_name_the_same_commands_in_their_text():
+    english, chinese = ([code for code in inline_code(name) if re.match(PROGRAMS, code)] for name in (ENGLISH, CHINESE))
+    compare(english, chinese)
+
+
+def test_both_readmes_name_the_same_environment_variables_and_the_chinese_one_those_for_slow_networks_as_well():
+    compare(sorted({*variables(ENGLISH), *FOR_SLOW_NETWORKS}), variables(CHINESE))
+
+
+@each_readme
+def test_the_table_lists_the_notebooks_there_are(name):
+    rows = [link for table in parts(name, "table") for link in find("link", [table])]
+    listed = [(row["children"][0]["raw"][:3], row["attrs"]["url"]) for row in rows if ".ipynb" in row["attrs"]["url"]]
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    assert listed == [(f"{path.name[:2]} ", f"notebooks/{path.name}") for path in notebooks]
+
+
+def test_the_tables_of_both_readmes_hold_the_same_numbers():
+    english, chinese = (
+        [sorted(re.findall(r"\d+(?:[.,]\d+)*", str(row["children"]))) for row in parts(name, "table_row")]
+        for name in (ENGLISH, CHINESE)
+    )
+    compare(english, chinese)
+
+
+@each_readme
+def test_each_readme_links_to_the_other_in_its_first_lines(name):
+    other = {ENGLISH: CHINESE, CHINESE: ENGLISH}[name]
+    assert f"]({other})" in "\n".join((ROOT / name).read_text(encoding="utf-8").splitlines()[:8])
+
+
+@each_readme
+def test_no_link_of_a_readme_leads_to_a_missing_file(name):
+    files = [url.partition("#")[0] for url in links(name) if "://" not in url]
+    assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+@each_readme
+def test_every_number_in_the_table_of_speeds_is_within_its_limit(name):
+    rows = re.findall(r"\| ≤ ([\d.]+) (\S+) \| ([\d.]+) (\S+) \|", (ROOT / name).read_text(encoding="utf-8"))
+    assert len(rows) >= 12
+    for limit, unit, value, its_unit in rows:
+        assert unit == its_unit
+        assert float(value) <= float(limit)
