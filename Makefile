@@ -21,6 +21,17 @@ mutate: .venv/.installed-dev  ## change the code in a thousand places, and list 
 	@$(PY) -m mutmut run
 	@$(PY) -m mutmut results
 
+site: .venv/.installed-site  ## make the course, executed, as web pages in build/site: 2 minutes, then less
+	@$(PY) -m docs.execute
+	@$(PY) -m sphinx -q -W --keep-going -c docs -d build/doctrees . build/site $(ARGS)
+	@echo "The site is in build/site. To look at it: $(PY) -m http.server -d build/site"
+
+slides: .venv/.installed-site  ## make slides of every notebook in build/slides
+	@$(PY) -m docs.slides $(ARGS)
+
+browse: site slides  ## test the site, the slides and JupyterLab in Debian's Chromium (apt install chromium)
+	@$(PY) -m pytest tests -m site $(ARGS)
+
 check: .venv/.installed-dev  ## report what ruff finds in code and notebooks, and change nothing
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
@@ -56,4 +67,7 @@ clean:  ## remove .venv and all caches; work/, with your answers, stays
 .venv/.installed-bench: .venv/.installed
 	@sh install.sh bench
 
-.PHONY: help lab test cover faults mutate check format bench recipes picture lock clean unsound
+.venv/.installed-site: .venv/.installed
+	@sh install.sh site
+
+.PHONY: help lab test cover faults mutate site slides browse check format bench recipes picture lock clean unsound

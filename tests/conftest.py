@@ -2,7 +2,12 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -68,3 +73,40 @@ def quick_sketches(monkeypatch) -> list[bool]:
 
     monkeypatch.setattr(sketches, "draw", draw)
     return drawn
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Debian's Chromium, driven by Playwright. Where it is missing, tests that need it are skipped, but not in CI."""
+    program = shutil.which("chromium")
+    if program is None:
+        explain = pytest.fail if os.environ.get("CI") else pytest.skip
+        explain("There is no Chromium: install Debian's package with `apt install chromium fonts-noto-cjk`.")
+    from playwright.sync_api import sync_playwright  # of the extra `site`
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        """Say nothing: pytest shows what a test prints."""
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Callable[[Path], str]]:
+    """A function that serves a folder as a web server does, and returns its address."""
+    servers = []
+
+    def start(folder: Path) -> str:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=folder))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()

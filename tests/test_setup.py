@@ -19,7 +19,7 @@ COURSE = Path(__file__).parent.parent
 PROJECT = tomllib.loads((COURSE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REQUIRES_PYTHON = SpecifierSet(PROJECT["requires-python"])
 TARGETS = [
-    *("help", "lab", "test", "cover", "faults", "mutate", "check", "format"),
+    *("help", "lab", "test", "cover", "faults", "mutate", "site", "slides", "browse", "check", "format"),
     *("bench", "recipes", "picture", "lock", "clean"),
 ]
 TOOLS = "awk bash cat cp dirname echo env expr find grep ls mkdir rm sed sh tail"  # and what a shell has built in
@@ -169,9 +169,23 @@ def test_check_adds_the_tools_of_developers_to_the_set_up_once(machine):
     assert machine.take_calls() == ["-m tutorial_utils.lab"]
 
 
+@needs_make
+def test_only_the_targets_of_the_site_add_what_it_takes_to_the_set_up(machine):
+    machine.add_python()
+    machine.make("lab")
+    machine.make("test")
+    assert not {INSTALL.format("site"), INSTALL.format("dev")} & set(machine.take_calls())
+    assert machine.make("slides").returncode == 0
+    assert machine.take_calls() == [INSTALL.format("site"), "-m docs.slides"]
+    assert machine.make("site").returncode == 0
+    execute, build = machine.take_calls()
+    assert execute == "-m docs.execute"
+    assert build.startswith("-m sphinx -q -W ")
+
+
 def test_learners_install_nothing_that_only_developers_need():
     learners = {requirement.name for requirement in requirements("test")}
-    assert not learners & {"mutmut", "pyperf", "pytorch-lightning", "ruff", "skorch", "uv"}
+    assert not learners & {"mutmut", "playwright", "pyperf", "pytorch-lightning", "ruff", "skorch", "sphinx", "uv"}
 
 
 @needs_make
@@ -199,10 +213,10 @@ def test_bench_adds_what_it_compares_with_to_the_set_up(machine):
 @needs_make
 def test_each_set_of_tools_is_installed_once_though_others_are_installed_after_it(machine):
     machine.add_python()
-    for target in "check", "bench":
+    for target in "check", "slides", "bench":
         machine.make(target)
     machine.take_calls()
-    for target in "check", "bench", "lab":
+    for target in "check", "slides", "bench", "lab":
         machine.make(target)
     assert not [call for call in machine.take_calls() if "pip install" in call]
 

@@ -1,0 +1,97 @@
+"""How Sphinx makes the site: `make site` runs it on the repository, with this folder as its configuration."""
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.application import Sphinx
+from sphinx.search.zh import SearchChinese
+from sphinx.util import logging
+
+from docs.execute import ROOT, TIMEOUT, cache_folder
+
+project = "PyTorch from nothing"
+html_title = project
+language = "en"
+root_doc = "docs/index"
+include_patterns = ["notebooks/*.ipynb", "docs/**"]
+exclude_patterns = [".*", "build", "mutants", "work", "tests", "**/.ipynb_checkpoints", "docs/_*"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+]
+
+# The notebooks: `python -m docs.execute` has run them.
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(cache_folder())
+nb_execution_raise_on_error = True
+nb_execution_timeout = TIMEOUT
+nb_merge_streams = True
+
+# The pages of the package
+default_role = "code"  # docstrings are written in Markdown's way, with single backticks
+autodoc_default_options = {
+    "members": True,
+    "member-order": "bysource",
+    "show-inheritance": True,
+    "exclude-members": "set",
+}
+autodoc_preserve_defaults = True
+autodoc_typehints = "none"
+add_module_names = False
+
+# What the pages look like
+html_theme = "sphinx_book_theme"
+html_theme_options = {
+    "logo": {"text": project},
+    "use_fullscreen_button": False,
+    "show_navbar_depth": 2,
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+html_favicon = "_static/favicon.svg"
+html_context = {"default_mode": "auto"}  # light or dark as the reader's system is, until they choose
+html_static_path = ["_static"]
+html_css_files = ["course.css"]
+html_extra_path = ["_extra"]  # the page at the top, which leads to docs/index.html
+html_sourcelink_suffix = ""  # a page's notebook is downloaded under its own name
+html_search_language = "zh"  # words are cut with jieba; English ones are reduced to their stems as well
+html_copyright = html_show_copyright = html_show_sphinx = False
+copybutton_prompt_text = "$ "
+copybutton_exclude = ".linenos, .gp, .go"
+
+html_math_renderer = "mathml"
+
+
+def visit_math(self, node: nodes.Node) -> None:
+    """Write a formula as MathML, which browsers show by themselves, without a script."""
+    self.body.append(tex2mathml(node.astext(), as_block=isinstance(node, nodes.math_block)))
+    raise nodes.SkipNode
+
+
+class SearchChineseAndEnglish(SearchChinese):
+    """Sphinx's search in Chinese. It stems English words, and its script has to call the stemmer by that name."""
+
+    language_name = "English"
+
+
+def forget_the_machine(app: Sphinx, doctree: nodes.document) -> None:
+    """Shorten the paths in error messages: a reader's course is in another folder."""
+    for block in doctree.findall(nodes.literal_block):
+        if f"{ROOT}/" in (text := block.astext()):
+            block[:] = [nodes.Text(text.replace(f"{ROOT}/", ""))]
+
+
+def warn_of_missing_alt(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Warn, which ends the build, of each figure without an alternative text."""
+    for image in doctree.findall(nodes.image):
+        if not image.get("alt"):
+            logging.getLogger(__name__).warning("a figure without an alternative text", location=image)
+
+
+def setup(app: Sphinx) -> None:
+    """Add to Sphinx what is defined here."""
+    app.add_search_language(SearchChineseAndEnglish)
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))
+    app.connect("doctree-read", forget_the_machine)
+    app.connect("doctree-resolved", warn_of_missing_alt)

@@ -1,0 +1,230 @@
+"""The site as its readers get it, in Debian's Chromium: `make browse`, after `make site`."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.site
+
+ROOT = Path(__file__).parent.parent
+SITE = ROOT / "build" / "site"
+NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+LESSONS = [f"notebooks/{name}.html" for name in NOTEBOOKS]
+WIDTHS = {"desktop": 1280, "phone": 390}
+MEGABYTE = 10**6
+
+
+def pages():
+    """Return the address of each page, relative to the site."""
+    assert SITE.exists(), "There is no site: run `make site` first."
+    return sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html") if "_static" not in path.parts)
+
+
+class Assets(HTMLParser):
+    """Collects the addresses of what a browser loads by itself to show a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag in ("script", "img", "iframe", "source", "video", "audio", "embed", "input"):
+            self.found.append(attributes.get("src"))
+        if tag == "object":
+            self.found.append(attributes.get("data"))
+        if tag == "link" and not set(attributes.get("rel", "").split()) & {
+            "next",
+            "prev",
+            "search",
+            "index",
+            "genindex",
+        }:
+            self.found.append(attributes.get("href"))
+        self.found += re.findall(r"url\(([^)]*)\)", attributes.get("style") or "")
+
+
+@pytest.fixture(autouse=True)
+def own_data_folder():
+    """The notebook that is run here uses the data that a learner's notebooks use, unlike the other tests."""
+
+
+@pytest.fixture(scope="module")
+def site(serve):
+    assert pages()
+    return serve(SITE)
+
+
+@pytest.fixture
+def visit(browser, site):
+    """Return a function that opens a page of the site, and fails if it complains or something is missing or foreign."""
+    opened = []
+
+    def open_page(path, width=1280, scheme="light"):
+        page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        complaints = []
+        page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+        page.on("request", lambda request: request.url.startswith((site, "data:")) or complaints.append(request.url))
+        page.on("response", lambda response: response.ok or complaints.append(f"{response.status}: {response.url}"))
+        page.goto(site + path, wait_until="load")
+        opened.append((page, complaints))
+        return page
+
+    yield open_page
+    for page, complaints in opened:
+        assert complaints == [], page.url
+        page.close()
+
+
+# ------------------------------------------------------------------------------------------------- what was built
+
+
+def test_the_site_has_a_page_for_every_notebook_every_module_and_each_language():
+    modules = {path.stem for path in (ROOT / "tutorial_utils").glob("*.py")} - {"__init__"}
+    expected = {*LESSONS, "index.html", "docs/index.html", "docs/zh.html", "docs/api.html"}
+    assert {*expected, *(f"docs/api/tutorial_utils.{name}.html" for name in modules)} <= set(pages())
+
+
+def test_the_site_has_at_most_40_megabytes():
+    assert sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file()) <= 40 * MEGABYTE
+
+
+def test_no_page_loads_anything_from_elsewhere():
+    for name in pages():
+        assets = Assets()
+        assets.feed((SITE / name).read_text(encoding="utf-8"))
+        foreign = [address for address in assets.found if address and re.match(r"(https?:)?//", address)]
+        assert foreign == [], name
+    for sheet in SITE.rglob("*.css"):
+        text = sheet.read_text(encoding="utf-8")
+        assert not re.search(r"""(url\(\s*|@import\s+)["']?(https?:)?//""", text), sheet
+
+
+def test_every_figure_has_an_alternative_text():
+    for name in LESSONS:
+        images = re.findall(r"<img\b[^>]*>", (SITE / name).read_text(encoding="utf-8"))
+        for image in images:
+            if "logo" not in image:
+                assert re.search(r'alt="[^"]{30,}"', image), (name, image[:200])
+
+
+def test_no_page_names_the_machine_that_made_it():
+    for name in pages():
+        assert str(ROOT) not in (SITE / name).read_text(encoding="utf-8"), name
+
+
+# --------------------------------------------------------------------------------------------- what a reader meets
+
+
+def test_all_pages_load_without_a_complaint(visit):
+    for name in pages():
+        visit(name)
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_no_page_is_wider_than_the_window(visit, width):
+    for name in pages():
+        page = visit(name, width=width)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+@pytest.mark.parametrize(
+    ("word", "lesson"), [("autograd", "05_autograd"), ("gradients", "05_autograd"), ("梯度", "05_autograd")]
+)
+def test_the_search_finds(visit, word, lesson):
+    page = visit(f"search.html?q={word}")
+    page.wait_for_selector(f"#search-results a[href*='{lesson}']", timeout=30_000)
+
+
+def test_the_navigation_lists_the_lessons_in_english_and_in_chinese(visit):
+    page = visit(LESSONS[0])
+    captions = page.locator("nav .caption-text").all_inner_texts()
+    assert {"Lessons", "中文目录"} <= set(captions)
+    for name in NOTEBOOKS:
+        assert page.locator(f".bd-sidebar-primary a[href*='{name}'], .bd-sidebar-primary a.current").count() >= 2
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_follows_the_reader_into_light_and_dark(visit, scheme):
+    page = visit(LESSONS[0], scheme=scheme)
+    color = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(int(number) for number in re.findall(r"\d+", color)[:3]) / 3
+    assert (brightness > 128) == (scheme == "light")
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_notebook_of_a_page_can_be_downloaded_and_its_code_copied(visit, name):
+    page = visit(f"notebooks/{name}.html")
+    link = page.locator("a.btn-download-source-button, a[download][href$='.ipynb'], a[href$='.ipynb'][title*='source']")
+    address = page.evaluate("link => link.href", link.first.element_handle())
+    downloaded = page.request.get(address).body()
+    assert downloaded == (ROOT / "notebooks" / f"{name}.ipynb").read_bytes()
+    assert page.locator("button.copybtn").count() > 20
+
+
+def test_a_deliberate_error_is_marked_as_one(visit):
+    for name in LESSONS:
+        page = visit(name)
+        labels = page.locator(".cell.tag_raises-exception .cell_output").evaluate_all(
+            "outputs => outputs.map(output => getComputedStyle(output, '::before').content)"
+        )
+        assert len(labels) == 1, name
+        assert "made on purpose" in labels[0]
+        assert "故意" in labels[0]
+        assert page.locator(".cell:not(.tag_raises-exception) .output.traceback").count() == 0
+
+
+# ------------------------------------------------------------------------------------------------ and the notebook
+
+
+@contextmanager
+def lab(course):
+    """Start JupyterLab as `make lab` does, on a copy of the course, and yield its address."""
+    for part in "notebooks", "tutorial_utils":
+        shutil.copytree(ROOT / part, course / part)
+    command = [sys.executable, "-m", "tutorial_utils.lab", "--no-browser", "--ip=127.0.0.1"]
+    environment = os.environ | {"PYTHONPATH": str(course), "PYTHONUNBUFFERED": "1"}
+    server = subprocess.Popen(
+        command, cwd=course, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        addresses = (re.search(r"http://127\.0\.0\.1:\S+", line) for line in server.stdout)
+        yield next(address[0] for address in addresses if address)
+    finally:
+        server.terminate()
+        server.communicate()
+
+
+def test_jupyterlab_opened_as_make_lab_does_runs_notebook_00_to_the_end(browser, tmp_path):
+    from playwright.sync_api import expect  # of the extra `site`
+
+    copy = tmp_path / "work" / f"{NOTEBOOKS[0]}.ipynb"
+    with lab(tmp_path) as address:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(address)
+        page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=120_000)
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)  # before, nothing would run
+        page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
+        page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
+        prompt = page.locator(".jp-CodeCell .jp-InputPrompt").last
+        expect(prompt).to_have_text(re.compile(r"\[\d+\]:"), timeout=300_000)
+        page.keyboard.press("Control+s")
+        expect(page.locator(".jp-NotebookPanel.jp-mod-dirty, .lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
+        page.close()
+
+    cells = [cell for cell in json.loads(copy.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["execution_count"] for cell in cells)
+    for cell in cells:
+        failed = any(output["output_type"] == "error" for output in cell["outputs"])
+        assert failed == ("raises-exception" in cell["metadata"].get("tags", [])), cell["source"]
