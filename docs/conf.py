@@ -1,5 +1,6 @@
 """How Sphinx makes the site: `make site` runs it on the repository, with this folder as its configuration."""
 
+import jieba
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
@@ -7,6 +8,8 @@ from sphinx.search.zh import SearchChinese
 from sphinx.util import logging
 
 from docs.execute import ROOT, TIMEOUT, cache_folder
+
+jieba.setLogLevel("WARNING")
 
 project = "PyTorch from nothing"
 html_title = project

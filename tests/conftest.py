@@ -1,7 +1,8 @@
-"""What several test files share: a tiny Fashion-MNIST, and a switch-off for the network."""
+"""What several test files share: a tiny Fashion-MNIST, a switch-off for the network, and a browser."""
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -110,3 +111,48 @@ def serve() -> Iterator[Callable[[Path], str]]:
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """A function that opens an address; the test fails if the page complains, or loads what is missing or foreign."""
+    opened = []
+
+    def open_address(address: str, width: int = 1280, height: int = 800, scheme: str = "light"):
+        server = "/".join(address.split("/")[:3])
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+        complaints = []
+        page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+        page.on("request", lambda request: request.url.startswith((server, "data:")) or complaints.append(request.url))
+        page.on("response", lambda response: response.ok or complaints.append(f"{response.status}: {response.url}"))
+        page.goto(address, wait_until="load")
+        opened.append((page, complaints))
+        return page
+
+    yield open_address
+    for page, complaints in opened:
+        assert complaints == [], page.url
+        page.close()
+
+
+@pytest.fixture
+def find_foreign() -> Callable[[Path], list[tuple[str, str]]]:
+    """A function that returns what the pages and style sheets in a folder load from elsewhere, each with its file."""
+    from bs4 import BeautifulSoup  # of the extra `site`
+
+    loads = "[src], [srcset], object[data], link:is([rel~=stylesheet], [rel~=icon], [rel~=preload], [rel~=prefetch])"
+
+    def find(folder: Path) -> list[tuple[str, str]]:
+        found = []
+        for path in [*folder.rglob("*.html"), *folder.rglob("*.css")]:
+            text = path.read_text(encoding="utf-8")
+            addresses = re.findall(r"""(?:url\(\s*|@import\s+)["']?((?:https?:)?//[^"')\s]+)""", text)
+            if path.suffix == ".html":
+                elements = BeautifulSoup(text, "html.parser").select(loads)
+                addresses += [tag.get(name, "") for tag in elements for name in ("src", "srcset", "data", "href")]
+            found += [(path.name, address) for address in addresses if re.match(r"(https?:)?//", address)]
+        return found
+
+    return find

@@ -126,10 +126,23 @@ def test_it_is_a_valid_notebook_without_outputs_and_with_clean_metadata(path):
     }
     for cell in notebook.cells:
         assert cell.source.strip() == cell.source != ""
-        assert cell.metadata.keys() <= {"tags", "slideshow"}
+        assert cell.metadata.keys() <= {"tags", "mystnb"}
     for cell in code_cells(notebook):
         assert cell.outputs == []
         assert cell.execution_count is None
+
+
+def test_every_cell_that_draws_says_what_a_reader_who_cannot_see_misses_and_no_other_cell_does():
+    texts = []
+    for path in NOTEBOOKS:
+        for cell in code_cells(read(path)):
+            draws = re.search(r"^(show_images|plot_\w+|draw_graph|plt\.show)\(", cell.source, re.MULTILINE)
+            assert ("mystnb" in cell.metadata) == bool(draws), cell.source
+            if draws:
+                texts.append(cell.metadata.mystnb.image.alt)
+                assert cell.metadata.mystnb == {"image": {"alt": texts[-1]}}
+                assert 30 <= len(texts[-1]) <= 350
+    assert len(set(texts)) == len(texts) > 0
 
 
 # ------------------------------------------------------------------------------------------------- one source of code

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -28,30 +27,6 @@ def pages():
     return sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html") if "_static" not in path.parts)
 
 
-class Assets(HTMLParser):
-    """Collects the addresses of what a browser loads by itself to show a page."""
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def handle_starttag(self, tag, attributes):
-        attributes = dict(attributes)
-        if tag in ("script", "img", "iframe", "source", "video", "audio", "embed", "input"):
-            self.found.append(attributes.get("src"))
-        if tag == "object":
-            self.found.append(attributes.get("data"))
-        if tag == "link" and not set(attributes.get("rel", "").split()) & {
-            "next",
-            "prev",
-            "search",
-            "index",
-            "genindex",
-        }:
-            self.found.append(attributes.get("href"))
-        self.found += re.findall(r"url\(([^)]*)\)", attributes.get("style") or "")
-
-
 @pytest.fixture(autouse=True)
 def own_data_folder():
     """The notebook that is run here uses the data that a learner's notebooks use, unlike the other tests."""
@@ -64,26 +39,9 @@ def site(serve):
 
 
 @pytest.fixture
-def visit(browser, site):
-    """Return a function that opens a page of the site, and fails if it complains or something is missing or foreign."""
-    opened = []
-
-    def open_page(path, width=1280, scheme="light"):
-        page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        complaints = []
-        page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
-        page.on("request", lambda request: request.url.startswith((site, "data:")) or complaints.append(request.url))
-        page.on("response", lambda response: response.ok or complaints.append(f"{response.status}: {response.url}"))
-        page.goto(site + path, wait_until="load")
-        opened.append((page, complaints))
-        return page
-
-    yield open_page
-    for page, complaints in opened:
-        assert complaints == [], page.url
-        page.close()
+def visit(open_page, site):
+    """Return a function that opens a page of the site as `open_page` does, by its name."""
+    return lambda name, **settings: open_page(site + name, **settings)
 
 
 # ------------------------------------------------------------------------------------------------- what was built
@@ -99,15 +57,8 @@ def test_the_site_has_at_most_40_megabytes():
     assert sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file()) <= 40 * MEGABYTE
 
 
-def test_no_page_loads_anything_from_elsewhere():
-    for name in pages():
-        assets = Assets()
-        assets.feed((SITE / name).read_text(encoding="utf-8"))
-        foreign = [address for address in assets.found if address and re.match(r"(https?:)?//", address)]
-        assert foreign == [], name
-    for sheet in SITE.rglob("*.css"):
-        text = sheet.read_text(encoding="utf-8")
-        assert not re.search(r"""(url\(\s*|@import\s+)["']?(https?:)?//""", text), sheet
+def test_no_page_loads_anything_from_elsewhere(find_foreign):
+    assert find_foreign(SITE) == []
 
 
 def test_every_figure_has_an_alternative_text():

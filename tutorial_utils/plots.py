@@ -58,6 +58,9 @@ def show_images(images: Tensor, titles: Sequence[str] | None = None, columns: in
             axes.set_axis_off()
         for axes, image in zip(grid.flat, images, strict=False):
             axes.imshow(image, cmap="gray", vmin=0, vmax=white)
+            axes.set_axis_on()
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set(visible=True, color="0.7", linewidth=0.8)  # where a white pixel ends on white paper
         for axes, title in zip(grid.flat, titles or (), strict=False):
             axes.set_title(title, fontsize=9)
     return figure

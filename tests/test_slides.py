@@ -1,0 +1,161 @@
+"""The slides as a class sees them, in Debian's Chromium: `make browse`, after `make slides`."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tutorial_utils.exercises.record import find_exercises, find_modules
+
+pytestmark = pytest.mark.site
+
+ROOT = Path(__file__).parent.parent
+SLIDES = ROOT / "build" / "slides"
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+MEGABYTE = 10**6
+each_deck = pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS])
+
+# What sticks out of the slide, of its page between the margins, or of a line of text; a box that scrolls may.
+LOOK = """() => {
+    const slide = Reveal.getCurrentSlide(), page = slide.querySelector(".page");
+    const frame = document.querySelector(".reveal").getBoundingClientRect();
+    const outside = [...page.querySelectorAll("*")].filter(element => {
+        const box = element.getBoundingClientRect();
+        const scrolls = element.closest(".input, .output_wrapper");
+        const inside = box.left >= frame.left && box.right <= frame.right && box.bottom <= frame.bottom;
+        return !inside && !(scrolls && scrolls !== element);
+    });
+    const cut = page.scrollWidth > page.clientWidth || page.scrollHeight > page.clientHeight;
+    return {
+        title: page.querySelector("h1, h2").innerText,
+        text: page.innerText,
+        sizes: [...page.querySelectorAll("p, li, td, pre")].map(e => parseFloat(getComputedStyle(e).fontSize)),
+        fits: !cut && outside.length === 0,
+        size: [frame.width, frame.height],
+    };
+}"""
+
+
+@pytest.fixture(scope="module")
+def slides(serve):
+    assert SLIDES.exists(), "There are no slides: run `make slides` first."
+    return serve(SLIDES)
+
+
+@pytest.fixture
+def show(open_page, slides):
+    """Return a function that goes through a deck as a speaker does, and returns what it saw on each slide."""
+
+    def go_through(name):
+        page = open_page(f"{slides}{name}.html", height=720)
+        page.wait_for_function("Reveal.isReady()")
+        seen = [page.evaluate(LOOK)]
+        while not page.evaluate("Reveal.isLastSlide()"):
+            page.keyboard.press("Space")
+            seen.append(page.evaluate(LOOK))
+        assert len(seen) == page.evaluate("Reveal.getTotalSlides()")
+        return seen
+
+    return go_through
+
+
+def read(name):
+    """Return the deck as a tree of elements, in which each section has a page and may have notes."""
+    from bs4 import BeautifulSoup  # of the extra `site`
+
+    deck = BeautifulSoup((SLIDES / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+    for notes in deck.select(".page > aside.notes"):
+        notes.find_parent("section").append(notes)  # beside the page, whose text is what a class sees
+    return deck
+
+
+def read_texts(name):
+    """Return the texts of the notebook's Markdown cells."""
+    cells = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+
+
+def test_a_page_lists_the_decks_in_their_order(open_page, slides):
+    links = open_page(slides).locator("li a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    assert links == [f"{path.stem}.html" for path in NOTEBOOKS]
+
+
+@each_deck
+def test_every_slide_fits_and_its_letters_are_large_enough_for_a_class(show, name):
+    for number, slide in enumerate(show(name), start=1):
+        assert slide["size"] == [1280, 720]
+        assert slide["fits"], (number, slide["title"], slide["text"])
+        assert min(slide["sizes"]) >= 17, (number, slide["title"])
+
+
+@each_deck
+def test_a_deck_has_every_section_of_its_notebook_and_every_chinese_note(show, name):
+    sources, seen = read_texts(name), show(name)
+    titles = [title.replace("`", "") for source in sources for title in re.findall(r"^##+ (.*)", source, re.MULTILINE)]
+    assert [slide["title"] for slide in seen[1:] if slide["title"] not in titles] == []
+    assert set(titles) <= {slide["title"] for slide in seen}
+    text = re.sub(r"[\s*]", "", "".join(slide["text"] for slide in seen))
+    for source in sources:
+        for note in re.findall(r"^> ((?:笔记|练习|概要)：(?:.*\n?> ?)*.*)", source, re.MULTILINE):
+            assert re.sub(r"\n> ?|[\s`*\\\\]", "", note) in text
+
+
+@each_deck
+def test_every_section_has_speaker_notes_and_they_are_not_on_a_slide(show, name):
+    columns = read(name).select(".slides > section")
+    assert [column.h2.text for column in columns[1:] if not column.select("aside.notes")] == []
+    assert all("Ask, and wait" not in slide["text"] for slide in show(name))
+
+
+@pytest.mark.parametrize("module", find_modules(), ids=lambda module: module.__name__.rpartition(".ex")[2])
+def test_each_exercise_has_its_task_on_a_slide_and_its_hints_in_the_notes_but_no_answer(module):
+    pages = read(module.__name__.rpartition(".ex")[2]).select("section > .page")
+    for name, exercise in find_exercises(module).items():
+        (page,) = [page for page in pages if f"ex.{name}.check" in page.text]
+        title = page.h2.text
+        task = [other for other in pages if other.select_one("h1, h2").text == title]
+        assert title.startswith("Exercise")
+        assert "练习：" in "".join(other.text for other in task)
+        notes = "".join(other.parent.select_one("aside.notes").text for other in task if other.parent.aside)
+        for hint in exercise.hints:
+            assert re.sub(r"[`*\s]", "", hint) in re.sub(r"[`*\s]", "", notes)
+        code = "".join(cell.text for other in task for cell in other.select(".input"))
+        assert max(exercise.source.splitlines()[1:] or [exercise.source], key=len).strip() not in code
+        assert not page.select(".output_wrapper")
+
+
+@each_deck
+def test_the_answer_to_a_question_comes_one_slide_later(name):
+    slides = read(name).select(".page")
+    asking = [number for number, slide in enumerate(slides) if "Predict." in slide.text]
+    assert asking
+    for number in asking:
+        question, answer = [slide for slide in slides[number:] if slide.select(".input")][:2]
+        assert slides.index(question) - number <= 1
+        assert not question.select(".output_wrapper")
+        assert question.select_one(".input").text == answer.select_one(".input").text
+
+
+def test_slides_load_nothing_from_elsewhere_and_have_at_most_15_megabytes_each(find_foreign):
+    assert find_foreign(SLIDES) == []
+    assets = sum(path.stat().st_size for path in (SLIDES / "assets").rglob("*") if path.is_file())
+    for path in NOTEBOOKS:
+        assert (SLIDES / f"{path.stem}.html").stat().st_size + assets <= 15 * MEGABYTE
+
+
+@each_deck
+def test_the_slides_say_what_their_figures_show_and_not_where_they_were_made(name):
+    for image in read(name).select("img"):
+        assert len(image.get("alt", "")) >= 30
+        assert "No description" not in image["alt"]  # nbconvert's own words
+    assert str(ROOT) not in (SLIDES / f"{name}.html").read_text(encoding="utf-8")
+
+
+def test_the_speaker_view_opens_with_the_notes_of_the_slide(open_page, slides):
+    page = open_page(f"{slides}{NOTEBOOKS[0].stem}.html#/1")
+    page.wait_for_function("Reveal.isReady()")
+    with page.expect_popup() as popup:
+        page.keyboard.press("s")
+    notes = popup.value.locator(".speaker-controls-notes .value")
+    notes.get_by_text("Shift").wait_for()
