@@ -126,7 +126,8 @@ def test_it_is_a_valid_notebook_without_outputs_and_with_clean_metadata(path):
     }
     for cell in notebook.cells:
         assert cell.source.strip() == cell.source != ""
-        assert cell.metadata.keys() <= {"tags", "mystnb"}
+        assert cell.metadata.keys() <= {"tags", "mystnb", "slideshow"}
+        assert cell.metadata.get("slideshow", {"slide_type": "skip"}) == {"slide_type": "skip"}  # a learner needs it
     for cell in code_cells(notebook):
         assert cell.outputs == []
         assert cell.execution_count is None
