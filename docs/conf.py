@@ -48,6 +48,8 @@ html_theme = "sphinx_book_theme"
 html_theme_options = {
     "logo": {"text": project},
     "use_fullscreen_button": False,
+    "navbar_start": [],
+    "navbar_persistent": [],  # the search is in the sidebar
     "show_navbar_depth": 2,
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",

@@ -124,7 +124,7 @@ def open_page(browser):
         complaints = []
         page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+        page.on("requestfailed", lambda request: "ABORTED" in request.failure or complaints.append(request.url))
         page.on("request", lambda request: request.url.startswith((server, "data:")) or complaints.append(request.url))
         page.on("response", lambda response: response.ok or complaints.append(f"{response.status}: {response.url}"))
         page.goto(address, wait_until="load")

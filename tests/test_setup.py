@@ -445,24 +445,43 @@ def test_ci_runs_the_oldest_and_the_newest_python_on_each_system():
 # ------------------------------------------------------------------------------------------- the check of each change
 
 
-@needs_make
-@pytest.mark.parametrize("there", [True, False])
-def test_the_ci_script_tests_on_the_real_images_where_they_are_and_on_the_drawn_ones(machine, there):
+def copy_ci_script(machine) -> str:
     (machine.course / ".ci").mkdir()
-    shutil.copy(COURSE / ".ci" / "run", machine.course / ".ci")
-    machine.add_program("make", f"""#!/bin/sh\necho "$1 $TUTORIAL_SOURCE $TUTORIAL_DATA $2" >>'{machine.calls}'\n""")
-    images = machine.course.parent / "shared" / "data"
-    if there:
-        images.mkdir(parents=True)
-    assert machine.run(str(machine.course / ".ci" / "run")).returncode == 0
-    tests = [f"test real {images}", "test sketch  ARGS=notebooks"] if there else ["test sketch"]
-    calls = machine.calls.read_text(encoding="utf-8").splitlines()
-    assert [call.strip() for call in calls] == ["check", *tests, "cover"]
+    return str(shutil.copy(COURSE / ".ci" / "run", machine.course / ".ci"))
+
+
+@needs_make
+@pytest.mark.parametrize("images", [True, False])
+@pytest.mark.parametrize("browser", [True, False])
+def test_the_ci_script_tests_on_both_kinds_of_images_and_installs_the_browser_where_it_is_missing(
+    machine, images, browser
+):
+    script = copy_ci_script(machine)
+    machine.add_program("make", f"""#!/bin/sh\necho "$1 $TUTORIAL_SOURCE $TUTORIAL_DATA $CI" >>'{machine.calls}'\n""")
+    machine.add_program("apt-get", f"""#!/bin/sh\necho "apt-get $2" >>'{machine.calls}'\n""")
+    if browser:
+        machine.add_program("chromium", "#!/bin/sh\n")
+    folder = machine.course.parent / "shared" / "data"
+    if images:
+        folder.mkdir(parents=True)
+    assert machine.run(script, CI="").returncode == 0
+    calls = [" ".join(call.split()) for call in machine.calls.read_text(encoding="utf-8").splitlines()]
+    test = f"test real {folder}" if images else "test sketch"
+    install = [] if browser else ["apt-get update", "apt-get install"]
+    assert calls == ["check", test, *install, "browse sketch true", "cover"]
 
 
 @needs_make
 def test_the_ci_script_fails_with_the_first_make_that_fails(machine):
-    (machine.course / ".ci").mkdir()
-    shutil.copy(COURSE / ".ci" / "run", machine.course / ".ci")
+    script = copy_ci_script(machine)
     machine.add_program("make", '#!/bin/sh\n[ "$1" = test ]\n')
-    assert machine.run(str(machine.course / ".ci" / "run")).returncode != 0
+    assert machine.run(script).returncode != 0
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("", "1 skipped"), ("true", "1 error")])
+def test_without_a_browser_its_tests_are_skipped_with_a_word_but_fail_in_ci(tmp_path, ci, outcome):
+    command = [sys.executable, "-m", "pytest", "-n0", "-rs", "-m", "site", "tests/test_slides.py", "-k", "lists"]
+    environment = os.environ | {"PATH": str(tmp_path), "CI": ci}
+    done = subprocess.run(command, cwd=COURSE, env=environment, capture_output=True, text=True, encoding="utf-8")
+    assert outcome in done.stdout
+    assert "apt install chromium" in done.stdout
