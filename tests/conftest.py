@@ -96,13 +96,18 @@ class QuietHandler(SimpleHTTPRequestHandler):
         """Say nothing: pytest shows what a test prints."""
 
 
+class QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """Say nothing either when a browser goes on before it has all of a page."""
+
+
 @pytest.fixture(scope="session")
 def serve() -> Iterator[Callable[[Path], str]]:
     """A function that serves a folder as a web server does, and returns its address."""
     servers = []
 
     def start(folder: Path) -> str:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=folder))
+        server = QuietServer(("127.0.0.1", 0), partial(QuietHandler, directory=folder))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}/"
