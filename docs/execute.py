@@ -1,6 +1,7 @@
 """The notebooks with their outputs, for the site and the slides: each is executed once and then kept in build/."""
 
 import hashlib
+import logging
 import os
 import platform
 import re
@@ -42,10 +43,14 @@ def cache_folder() -> Path:
 
 
 def prepare_environment() -> None:
-    """Set what the notebooks' kernels take over: no network, unless you allow it, and no progress but their own."""
+    """Set what the notebooks' kernels take over: no network, unless you allow it, and nothing that is your own."""
     os.environ.setdefault("TUTORIAL_SOURCE", "offline")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # notebooks that run side by side must not fight over the cores
     os.environ["TUTORIAL_PROGRESS"] = str(ROOT / "build" / "progress.json")
+    os.environ["IPYTHONDIR"] = str(ROOT / "build" / "ipython")  # not what you have set in your own
+    settings = ROOT / "build" / "ipython" / "profile_default" / "ipython_kernel_config.py"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text('c.IPKernelApp.log_level = "ERROR"\n', encoding="utf-8")
 
 
 def execute_changed(cache: JupyterCacheAbstract) -> None:
@@ -55,8 +60,9 @@ def execute_changed(cache: JupyterCacheAbstract) -> None:
     changed = [record.uri for record in cache.list_unexecuted()]
     if not changed:
         return
-    print(f"Executing {', '.join(Path(uri).stem for uri in changed)} ...", flush=True)
-    result = load_executor("temp-parallel", cache).run_and_cache(filter_uris=changed, timeout=TIMEOUT)
+    logger = logging.getLogger("executed")
+    logger.setLevel(logging.INFO)  # a line when a notebook begins, and when it is done
+    result = load_executor("temp-parallel", cache, logger).run_and_cache(filter_uris=changed, timeout=TIMEOUT)
     failed = result.excepted + result.errored
     if failed:
         sys.exit("\n\n".join(explain(cache, uri) for uri in failed))

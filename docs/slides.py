@@ -78,8 +78,9 @@ def find_steps(notebook: NotebookNode) -> list[Step]:
     for position, cell in enumerate(cells):
         following = cells[position + 1] if position + 1 < len(cells) else None
         if is_skipped(cell):
-            if cell.cell_type == "code" and not steps[-1].code:  # the text above it is for the speaker
-                steps[-1].notes, steps[-1].lead = steps[-1].notes + steps[-1].lead, []
+            above = cells[position - 1]
+            if cell.cell_type == "code" and above.cell_type == "markdown" and not is_skipped(above):
+                steps[-1].notes, steps[-1].lead = steps[-1].notes + steps[-1].lead, []  # for the speaker
             continue
         if cell.cell_type == "code":
             if steps[-1].answer:

@@ -91,7 +91,7 @@ def test_every_slide_fits_without_its_notes_and_its_letters_are_large_enough_for
 
 
 @each_deck
-def test_a_deck_has_every_section_of_its_notebook_and_every_chinese_note(show, name):
+def test_a_deck_has_every_section_of_its_notebook_and_every_chinese_note_and_table(show, name):
     sources, seen = read_texts(name), show(name)
     titles = [title.replace("`", "") for source in sources for title in re.findall(r"^##+ (.*)", source, re.MULTILINE)]
     assert [slide["title"] for slide in seen[1:] if slide["title"] not in titles] == []
@@ -100,6 +100,8 @@ def test_a_deck_has_every_section_of_its_notebook_and_every_chinese_note(show, n
     for source in sources:
         for note in re.findall(r"^> ((?:笔记|练习|概要)：(?:.*\n?> ?)*.*)", source, re.MULTILINE):
             assert re.sub(r"\n> ?|[\s`*\\\\]", "", note) in text
+        for row in re.findall(r"^\| ([^|]+)", source, re.MULTILINE):
+            assert re.sub(r"\]\(.*?\)|[\s`*[]", "", row) in text
 
 
 @each_deck
