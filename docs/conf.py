@@ -42,6 +42,7 @@ autodoc_default_options = {
 autodoc_preserve_defaults = True
 autodoc_typehints = "none"
 add_module_names = False
+smartquotes_action = "q"  # quotation marks, and not the dashes of options
 
 # What the pages look like
 html_theme = "sphinx_book_theme"
@@ -50,6 +51,7 @@ html_theme_options = {
     "use_fullscreen_button": False,
     "navbar_start": [],
     "navbar_persistent": [],  # the search is in the sidebar
+    "footer_content_items": [],
     "show_navbar_depth": 2,
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
@@ -80,6 +82,11 @@ class SearchChineseAndEnglish(SearchChinese):
     language_name = "English"
 
 
+def skip_field(app: Sphinx, kind: str, name: str, value: object, skip: bool, options: object) -> bool | None:
+    """Leave out the fields of a named tuple, of which Python says no more than their number: its class tells."""
+    return True if str(value.__doc__).startswith("Alias for field") else None
+
+
 def forget_the_machine(app: Sphinx, doctree: nodes.document) -> None:
     """Shorten the paths in error messages: a reader's course is in another folder."""
     for block in doctree.findall(nodes.literal_block):
@@ -98,5 +105,6 @@ def setup(app: Sphinx) -> None:
     """Add to Sphinx what is defined here."""
     app.add_search_language(SearchChineseAndEnglish)
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))
+    app.connect("autodoc-skip-member", skip_field)
     app.connect("doctree-read", forget_the_machine)
     app.connect("doctree-resolved", warn_of_missing_alt)

@@ -68,9 +68,17 @@ def test_every_figure_has_an_alternative_text():
                 assert re.search(r'alt="[^"]{30,}"', image), (name, image[:200])
 
 
-def test_no_page_names_the_machine_that_made_it():
+def test_no_page_names_the_machine_that_made_it_or_what_was_not_filled_in():
     for name in pages():
-        assert str(ROOT) not in (SITE / name).read_text(encoding="utf-8"), name
+        text = (SITE / name).read_text(encoding="utf-8")
+        assert str(ROOT) not in text, name
+        assert "not set" not in text, name
+        assert "Alias for field" not in text, name
+
+
+def test_code_in_docstrings_is_shown_as_code():
+    for path in (SITE / "docs" / "api").glob("*.html"):
+        assert "<blockquote" not in path.read_text(encoding="utf-8"), path.name
 
 
 # --------------------------------------------------------------------------------------------- what a reader meets

@@ -1,5 +1,7 @@
 """`python -m tutorial_utils.train`: notebook 06 as a script, on one process or on several.
 
+Here on one, and then on two::
+
     python -m tutorial_utils.train --epochs 5 --optimizer Adam --lr 1e-3
     torchrun --standalone --nproc-per-node=2 -m tutorial_utils.train --epochs 5
 

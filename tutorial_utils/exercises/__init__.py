@@ -1,6 +1,6 @@
 """Exercises that check themselves: write, check, take a hint, look at a solution.
 
-A notebook asks for a function, a class or a value, and passes what you wrote to the exercise:
+A notebook asks for a function, a class or a value, and passes what you wrote to the exercise::
 
     from tutorial_utils.exercises import ex01_tensors as ex
     ex.standardize.check(standardize)
