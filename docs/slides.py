@@ -35,6 +35,7 @@ WIDE, CODE_WIDTH = 1168, 11.5  # pixels: a slide between its margins, a letter o
 FIGURE = 380  # the height that a figure has at least, or its own if that is less
 ZOOM = 1.3  # figures are drawn for a page; a class sits farther away
 LONG = 45  # words: a paragraph with more is shortened
+RECALL = "**Hide the right columns,** and ask for what stands there."
 WAIT = "**Ask, and wait.** Everybody writes down a guess before you go on."
 
 
@@ -168,6 +169,7 @@ def step_slides(step: Step, hints: dict[str, tuple[str, ...]]) -> list[Slide]:
         return pack(step.heading, [*map(as_text, step.lead), *map(without_outputs, step.code)], notes)
     lead, answer = [as_text(shorten(block)) for block in step.lead], [as_text(shorten(block)) for block in step.answer]
     said = [block for block in step.lead if shorten(block) != block]
+    said += [RECALL for block in step.lead if block.startswith("|") and not step.code]  # what was learned, at the end
     said_after = [block for block in step.answer if shorten(block) != block]
     if not step.asks:
         return pack(step.heading, [*lead, *step.code, *answer], said + said_after)
