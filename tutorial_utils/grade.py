@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from subprocess import DEVNULL
 
 import nbformat
 from nbclient import NotebookClient
@@ -95,7 +96,7 @@ def execute(notebook: NotebookNode, folder: str, environment: dict[str, str], ti
         resources={"metadata": {"path": folder}},
     )
     try:
-        client.execute(env=environment)
+        client.execute(env=environment, stdout=DEVNULL, stderr=DEVNULL)  # what a kernel says as it is stopped
     except CellTimeoutError:
         return f"timed out after {timeout:g} s"
     except DeadKernelError:
