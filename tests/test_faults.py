@@ -53,7 +53,10 @@ def start(program, environment, **settings):
 
 
 def finish(process):
-    out, err = process.communicate(timeout=120)
+    try:
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()  # one that never ends must not outlive its test
     assert process.returncode == 0, err
     return out
 
