@@ -5,14 +5,13 @@ question and the code, and one below it with the output and the answer. An exerc
 long paragraph the slide shows what leads on and the new terms; the speaker notes have all of it.
 """
 
-import importlib
 import re
 import shutil
-import struct
 from base64 import b64decode
 from copy import deepcopy
 from dataclasses import dataclass, field
 from importlib.resources import files
+from io import BytesIO
 from itertools import zip_longest
 from math import ceil
 from pathlib import Path
@@ -21,10 +20,11 @@ from nbconvert import SlidesExporter
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
+from PIL import Image
 from traitlets.config import Config
 
 from docs.execute import ROOT, executed_notebooks
-from tutorial_utils.exercises.record import find_exercises
+from tutorial_utils.exercises.record import find_exercises, find_modules
 
 OUTPUT = ROOT / "build" / "slides"
 DECKS = ROOT / "docs" / "_decks"
@@ -274,7 +274,7 @@ def prepare(notebook: NotebookNode) -> NotebookNode:
                 message = "\n".join(output.traceback).rpartition("\n\n")[2]
                 output.traceback = [message.replace(f"{ROOT}/", "")]
             if "image/png" in output.get("data", {}):
-                wide, high = picture_size(output.data["image/png"])
+                wide, high = Image.open(BytesIO(b64decode(output.data["image/png"]))).size
                 scale = min(ZOOM, WIDE / wide)
                 output.metadata["image/png"] = {"width": round(scale * wide), "height": round(scale * high)}
                 room_for_code = WIDE - scale * wide - 60
@@ -287,11 +287,6 @@ def prepare(notebook: NotebookNode) -> NotebookNode:
         if alternative:
             cell.metadata.alt = alternative
     return notebook
-
-
-def picture_size(picture: str) -> tuple[int, int]:
-    """Return the width and the height, in pixels, of a PNG in base64."""
-    return struct.unpack(">II", b64decode(picture[:64])[16:24])
 
 
 # ----------------------------------------------------------------------------------------------------------- the deck
@@ -339,9 +334,8 @@ def main() -> None:
     OUTPUT.mkdir(parents=True)
     copy_assets(OUTPUT / "assets")
     exporter, items = make_exporter(), []
-    for name, notebook in executed_notebooks().items():
-        exercises = find_exercises(importlib.import_module(f"tutorial_utils.exercises.ex{name}"))
-        deck = arrange(notebook, {key: exercise.hints for key, exercise in exercises.items()})
+    for (name, notebook), module in zip(executed_notebooks().items(), find_modules(), strict=True):
+        deck = arrange(notebook, {key: exercise.hints for key, exercise in find_exercises(module).items()})
         page, _ = exporter.from_notebook_node(deck)
         (OUTPUT / f"{name}.html").write_text(page, encoding="utf-8")
         items.append(f'<li><a href="{name}.html">{deck.metadata.title}</a></li>')

@@ -1,6 +1,7 @@
 """What several test files share: a tiny Fashion-MNIST, a switch-off for the network, and a browser."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import pytest
 
 from tutorial_utils import data, sketches
 
+ROOT = Path(__file__).parent.parent
 SIZES = {"train": 40, "t10k": 20}
 
 
@@ -159,5 +161,20 @@ def find_foreign() -> Callable[[Path], list[tuple[str, str]]]:
                 addresses += [tag.get(name, "") for tag in elements for name in ("src", "srcset", "data", "href")]
             found += [(path.name, address) for address in addresses if re.match(r"(https?:)?//", address)]
         return found
+
+    return find
+
+
+@pytest.fixture
+def find_alts() -> Callable[[Path], tuple[list[str], list[str]]]:
+    """A function that returns the alternative texts of a notebook's figures that are in a page, and in the notebook."""
+    from bs4 import BeautifulSoup  # of the extra `site`
+
+    def find(page: Path) -> tuple[list[str], list[str]]:
+        notebook = json.loads((ROOT / "notebooks" / f"{page.stem}.ipynb").read_text(encoding="utf-8"))
+        metadata = [cell["metadata"].get("mystnb") for cell in notebook["cells"]]
+        soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+        images = soup.select(":is(.cell_output, .output_wrapper) img")
+        return [image.get("alt") for image in images], [data["image"]["alt"] for data in metadata if data]
 
     return find

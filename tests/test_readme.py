@@ -66,6 +66,16 @@ def test_both_readmes_name_the_same_environment_variables_and_the_chinese_one_th
     compare(sorted({*variables(ENGLISH), *FOR_SLOW_NETWORKS}), variables(CHINESE))
 
 
+@pytest.mark.parametrize(("name", "caption"), [(ENGLISH, "Lessons"), (CHINESE, "中文目录")])
+def test_the_navigation_of_the_site_has_the_titles_of_the_table(name, caption):
+    listed = (ROOT / "docs" / "index.md").read_text(encoding="utf-8").partition(f":caption: {caption}")[2]
+    listed = re.findall(r"^(.*) </notebooks/(\w+)>$", listed.partition("```")[0], re.MULTILINE)
+    rows = re.findall(
+        r"^\| \[(.*?)\]\(notebooks/(\w+)\.ipynb\)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert listed == rows != []
+
+
 @each_readme
 def test_the_table_lists_the_notebooks_there_are(name):
     rows = [link for table in parts(name, "table") for link in find("link", [table])]
