@@ -13,11 +13,12 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torchvision.transforms import ToTensor
 
-from tutorial_utils.data import CLASSES, FashionMNIST, data_folder, find_source
+from tutorial_utils.data import CLASSES, FashionMNIST
 from tutorial_utils.devices import pick_device
 from tutorial_utils.loops import predict, test_loop, train_loop
 from tutorial_utils.models import ConvNet, NeuralNetwork
 from tutorial_utils.progress import progress_bar
+from tutorial_utils.storage.fashion_mnist import data_folder, find_source
 
 # name: model, optimizer, learning rate, epochs, the lowest and the highest accuracy allowed on the real and drawn set
 RECIPES = {

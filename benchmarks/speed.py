@@ -31,10 +31,11 @@ from torch.utils.data import DataLoader, TensorDataset
 from torchvision import datasets
 from torchvision.transforms import ToTensor
 
-from tutorial_utils.data import FashionMNIST, data_folder
+from tutorial_utils.data import FashionMNIST
 from tutorial_utils.loops import fit, train_loop
 from tutorial_utils.models import NeuralNetwork
 from tutorial_utils.progress import progress_bar
+from tutorial_utils.storage.fashion_mnist import data_folder
 
 COURSE = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((COURSE / "notebooks").glob("*.ipynb"))
@@ -277,7 +278,7 @@ def imports() -> Iterator[Row]:
 
 def checks() -> Iterator[Row]:
     """Yield what the check of an exercise takes when the answer is right."""
-    from tutorial_utils.exercises import Exercise
+    from tutorial_utils.exercises.exercise import Exercise
 
     times = []
     for notebook in NOTEBOOKS:

@@ -24,7 +24,7 @@ from PIL import Image
 from traitlets.config import Config
 
 from docs.execute import ROOT, executed_notebooks
-from tutorial_utils.exercises.record import find_exercises, find_modules
+from tutorial_utils.exercises.catalogue import find_exercises, find_modules
 
 OUTPUT = ROOT / "build" / "slides"
 DECKS = ROOT / "docs" / "_decks"

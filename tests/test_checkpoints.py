@@ -15,7 +15,6 @@ from torch import nn
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset
 
-from tutorial_utils import checkpoints
 from tutorial_utils.checkpoints import (
     get_random_state,
     load_checkpoint,
@@ -251,7 +250,7 @@ def test_the_new_file_is_on_the_disk_before_it_takes_the_name(tmp_path, monkeypa
         assert path.read_bytes() == b"old"
         synced.append((tmp_path / "run.pt.unfinished").read_bytes())
 
-    monkeypatch.setattr(checkpoints.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     with write_atomically(path) as file:
         file.write(b"new")
     assert synced == [b"new"]

@@ -1,3 +1,5 @@
+import copy
+import gzip
 import http.server
 import os
 import pickle
@@ -21,6 +23,7 @@ from tutorial_utils import data
 from tutorial_utils.data import CustomImageDataset, FashionMNIST, train_val_split
 from tutorial_utils.loops import train_loop
 from tutorial_utils.models import NeuralNetwork
+from tutorial_utils.storage import batches, download, fashion_mnist, idx, sketches
 
 V2 = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
 
@@ -29,8 +32,8 @@ def torchvision_set(files, tmp_path, **kwargs) -> datasets.FashionMNIST:
     """Torchvision's own class on the same four files, which it wants extracted."""
     raw = tmp_path / "torchvision" / "FashionMNIST" / "raw"
     raw.mkdir(parents=True, exist_ok=True)
-    for name in data.SHA256:
-        (raw / name.removesuffix(".gz")).write_bytes(data.gzip.decompress((files / name).read_bytes()))
+    for name in fashion_mnist.SHA256:
+        (raw / name.removesuffix(".gz")).write_bytes(gzip.decompress((files / name).read_bytes()))
     return datasets.FashionMNIST(tmp_path / "torchvision", **kwargs)
 
 
@@ -104,12 +107,55 @@ def test_training_from_memory_gives_the_losses_of_the_usual_loop_on_torchvisions
 
 @pytest.mark.parametrize("transform", [ToTensor(), V2], ids=["ToTensor", "v2"])
 def test_a_dataloader_takes_a_batch_as_it_is_and_does_not_take_it_apart(real_set, transform, monkeypatch):
-    looked_at = []
-    original = data._Batch.__getitem__
-    monkeypatch.setattr(data._Batch, "__getitem__", lambda *place: looked_at.append(place[1]) or original(*place))
+    monkeypatch.setattr(batches.Batch, "fill", lambda self: pytest.fail("it was taken apart"))
     for subset in FashionMNIST(transform=transform), Subset(FashionMNIST(transform=transform), range(20)):
         list(DataLoader(subset, batch_size=20))
-    assert looked_at == [0, 0, 0]  # the first sample of each batch tells its kind
+
+
+USES = {
+    "sorted": lambda samples: sorted(samples, key=lambda sample: sample[1]),
+    "sort": lambda samples: samples.sort(key=lambda sample: -sample[1]) or samples,
+    "a slice": lambda samples: samples[1:3],
+    "the last": lambda samples: [samples[-1]],
+    "changed": lambda samples: [samples.pop(0), samples.pop(), *samples],
+    "assigned": lambda samples: samples.__setitem__(0, samples[2]) or samples,
+    "added": lambda samples: samples + samples[:1],
+    "reversed": lambda samples: list(reversed(samples)),
+    "zipped": lambda samples: list(zip(*zip(*samples, strict=True), strict=True)),
+    "unpacked": lambda samples: [*samples],
+    "copied": copy.copy,
+    "pickled": lambda samples: pickle.loads(pickle.dumps(samples)),
+    "compared": lambda samples: [samples[0]] * (samples == list(samples)) * len(samples),
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+@pytest.mark.parametrize("transform", [ToTensor(), V2], ids=["ToTensor", "v2"])
+def test_a_collate_function_finds_the_list_that_torchvision_gives_it(real_set, tmp_path, transform, use):
+    def collate(samples):
+        assert isinstance(samples, list)
+        return use(samples)
+
+    ours = FashionMNIST(transform=transform)
+    theirs = torchvision_set(real_set / "FashionMNIST" / "raw", tmp_path, transform=transform)
+    (found, *_), (expected, *_) = (DataLoader(dataset, 5, collate_fn=collate) for dataset in (ours, theirs))
+    assert len(found) == len(expected) > 0
+    for (image, label), (their_image, their_label) in zip(found, expected, strict=True):
+        assert type(image) is type(their_image)
+        assert torch.equal(image, their_image)
+        assert label == their_label
+        assert type(label) is int
+
+
+@pytest.mark.parametrize("transform", [ToTensor(), V2], ids=["ToTensor", "v2"])
+def test_a_batch_that_was_changed_is_collated_as_changed(real_set, transform):
+    dataset = FashionMNIST(transform=transform)
+    samples = dataset.__getitems__([3, 4, 5])
+    assert samples[0][1] == 3  # the first sample can be seen without filling the list
+    samples.reverse()
+    images, labels = default_collate(samples)
+    assert labels.tolist() == [5, 4, 3]
+    assert torch.equal(images[2], dataset[3][0])
 
 
 @pytest.mark.parametrize("transform", [ToTensor(), V2], ids=["ToTensor", "v2"])
@@ -325,12 +371,12 @@ def test_a_split_with_an_empty_part_is_refused_with_the_range(val_size):
 
 def test_the_data_folder_is_root_then_the_environment_then_the_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("TUTORIAL_DATA", str(tmp_path / "environment"))
-    assert data.data_folder(tmp_path / "root") == tmp_path / "root"
-    assert data.data_folder() == tmp_path / "environment"
+    assert fashion_mnist.data_folder(tmp_path / "root") == tmp_path / "root"
+    assert fashion_mnist.data_folder() == tmp_path / "environment"
     monkeypatch.delenv("TUTORIAL_DATA")
-    assert data.data_folder().name == "tutorial_utils"
-    assert data.data_folder("~/x").is_absolute()
-    assert "~" not in str(data.data_folder("~/x"))
+    assert fashion_mnist.data_folder().name == "tutorial_utils"
+    assert fashion_mnist.data_folder("~/x").is_absolute()
+    assert "~" not in str(fashion_mnist.data_folder("~/x"))
 
 
 def test_an_unknown_policy_is_refused_with_the_known_ones(monkeypatch):
@@ -462,10 +508,10 @@ def test_auto_downloads_once_and_says_nothing(monkeypatch, real_files, own_data_
 
     assert (train.source, test.source) == ("real", "real")
     assert (len(train), len(test)) == (40, 20)
-    assert sorted(server.paths) == sorted(f"/{name}" for name in data.SHA256)
+    assert sorted(server.paths) == sorted(f"/{name}" for name in fashion_mnist.SHA256)
     assert capsys.readouterr() == ("", "")
     names = {path.name for path in (own_data_folder / "FashionMNIST").rglob("*") if path.is_file()}
-    assert names == {".lock", *data.SHA256}
+    assert names == {".lock", *fashion_mnist.SHA256}
 
 
 @pytest.mark.parametrize("fault", [{"status": 404}, {"status": 500}, {"content": b"<html>Please log in</html>"}])
@@ -477,13 +523,13 @@ def test_the_second_mirror_serves_when_the_first_does_not(monkeypatch, real_file
 
 
 def test_what_a_mirror_delivered_before_it_failed_is_not_fetched_again(monkeypatch, real_files, tmp_path):
-    name = next(iter(data.SHA256))
+    name = next(iter(fashion_mnist.SHA256))
     (tmp_path / "half").mkdir()
     shutil.copy(real_files / name, tmp_path / "half")
     with serve(tmp_path / "half") as half, serve(real_files) as server:
         monkeypatch.setattr(FashionMNIST, "mirrors", (half.url, server.url))
         assert FashionMNIST().source == "real"
-    assert sorted(server.paths) == sorted(f"/{other}" for other in data.SHA256 if other != name)
+    assert sorted(server.paths) == sorted(f"/{other}" for other in fashion_mnist.SHA256 if other != name)
 
 
 def test_auto_draws_when_no_mirror_serves_and_says_so_once(
@@ -504,7 +550,7 @@ def test_auto_draws_when_no_mirror_serves_and_says_so_once(
 
 def test_the_real_set_replaces_the_drawn_one_in_the_next_run_with_a_network(monkeypatch, real_files, quick_sketches):
     assert FashionMNIST().source == "sketch"
-    data._given_up.clear()  # as a new kernel has it
+    fashion_mnist._given_up.clear()  # as a new kernel has it
     with serve(real_files) as server:
         monkeypatch.setattr(FashionMNIST, "mirrors", (server.url,))
         assert FashionMNIST().source == "real"
@@ -523,7 +569,7 @@ def test_real_fails_rather_than_draws_and_names_address_and_reason(
     monkeypatch.setenv("TUTORIAL_SOURCE", "real")
     with serve(real_files, **fault) as server:
         monkeypatch.setattr(FashionMNIST, "mirrors", (server.url,))
-        with pytest.raises(data.DownloadError, match=re.escape(f"{server.url}: {reason}")):
+        with pytest.raises(download.DownloadError, match=re.escape(f"{server.url}: {reason}")):
             FashionMNIST()
     assert quick_sketches == []
 
@@ -533,7 +579,7 @@ def test_a_refused_connection_is_told_in_plain_words(monkeypatch, real_files):
     with serve(real_files) as server:
         pass
     monkeypatch.setattr(FashionMNIST, "mirrors", (server.url,))
-    with pytest.raises(data.DownloadError, match=rf"{server.url}: Connection refused"):
+    with pytest.raises(download.DownloadError, match=rf"{server.url}: Connection refused"):
         FashionMNIST()
 
 
@@ -575,7 +621,7 @@ def test_a_damaged_real_file_is_fetched_again(monkeypatch, real_files, real_set,
     with serve(real_files) as server:
         monkeypatch.setattr(FashionMNIST, "mirrors", (server.url,))
         assert len(FashionMNIST()) == 40
-    assert data.find_source(real_set) == "real"
+    assert fashion_mnist.find_source(real_set) == "real"
     assert server.paths
 
 
@@ -584,10 +630,10 @@ def test_a_damaged_real_file_is_fetched_again(monkeypatch, real_files, real_set,
 def test_a_damaged_drawn_file_is_drawn_again(monkeypatch, quick_sketches, own_data_folder, how, name):
     monkeypatch.setenv("TUTORIAL_SOURCE", "sketch")
     FashionMNIST()
-    damage(data.source_folder(own_data_folder, "sketch") / name, how)
-    assert data.find_source(own_data_folder) is None
+    damage(fashion_mnist.source_folder(own_data_folder, "sketch") / name, how)
+    assert fashion_mnist.find_source(own_data_folder) is None
     assert len(FashionMNIST()) == 40
-    assert data.find_source(own_data_folder) == "sketch"
+    assert fashion_mnist.find_source(own_data_folder) == "sketch"
     assert quick_sketches == [True, False] * 2
 
 
@@ -613,7 +659,7 @@ def test_nothing_is_left_when_drawing_fails(monkeypatch, own_data_folder):
         raise MemoryError
 
     monkeypatch.setenv("TUTORIAL_SOURCE", "sketch")
-    monkeypatch.setattr(data.sketches, "draw", fail)
+    monkeypatch.setattr(sketches, "draw", fail)
     with pytest.raises(MemoryError):
         FashionMNIST()
     assert [path.name for path in (own_data_folder / "FashionMNIST").iterdir()] == [".lock"]
@@ -634,7 +680,8 @@ def bars(monkeypatch):
         shown.append(bar)
         yield bar
 
-    monkeypatch.setattr(data, "progress_bar", record)
+    for module in download, fashion_mnist:
+        monkeypatch.setattr(module, "progress_bar", record)
     return shown
 
 
@@ -646,7 +693,7 @@ def test_a_bar_counts_the_images_that_are_drawn(bars, quick_sketches):
 
 
 def test_a_bar_counts_the_bytes_of_each_file_that_comes(bars, monkeypatch, real_files):
-    sizes = {name: (real_files / name).stat().st_size for name in data.SHA256}
+    sizes = {name: (real_files / name).stat().st_size for name in fashion_mnist.SHA256}
     with serve(real_files) as server:
         monkeypatch.setattr(FashionMNIST, "mirrors", (server.url,))
         FashionMNIST()
@@ -660,7 +707,7 @@ def test_every_mirror_that_failed_is_named_with_its_reason(monkeypatch, real_fil
     with serve(real_files, status=403) as first, serve(real_files, status=500) as second:
         monkeypatch.setattr(FashionMNIST, "mirrors", (first.url, second.url))
         reasons = f"({first.url}: HTTP status 403; {second.url}: HTTP status 500)"
-        with pytest.raises(data.DownloadError, match=re.escape(f"could not be downloaded {reasons}. Try again")):
+        with pytest.raises(download.DownloadError, match=re.escape(f"could not be downloaded {reasons}. Try again")):
             FashionMNIST()
 
 
@@ -677,10 +724,10 @@ def test_without_download_what_is_missing_is_named(monkeypatch, own_data_folder,
 @pytest.mark.parametrize("shape", [(3,), (2, 4), (5, 28, 28)])
 def test_an_idx_file_gives_back_the_array_that_was_written(tmp_path, shape):
     array = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
-    data.write_idx(tmp_path / "a.gz", array)
-    data.write_idx(tmp_path / "b.gz", array)
+    idx.write_idx(tmp_path / "a.gz", array)
+    idx.write_idx(tmp_path / "b.gz", array)
 
-    tensor = data.read_idx(tmp_path / "a.gz")
+    tensor = idx.read_idx(tmp_path / "a.gz")
     assert tensor.dtype == torch.uint8
     assert tensor.shape == shape
     assert np.array_equal(tensor.numpy(), array)
@@ -688,7 +735,7 @@ def test_an_idx_file_gives_back_the_array_that_was_written(tmp_path, shape):
 
 
 def test_idx_headers_are_those_of_the_format(tmp_path):
-    data.write_idx(tmp_path / "a.gz", np.zeros((60_000, 2), np.uint8))
-    content = data.gzip.decompress((tmp_path / "a.gz").read_bytes())
+    idx.write_idx(tmp_path / "a.gz", np.zeros((60_000, 2), np.uint8))
+    content = gzip.decompress((tmp_path / "a.gz").read_bytes())
     assert content[:12] == bytes([0, 0, 8, 2, 0, 0, 0xEA, 0x60, 0, 0, 0, 2])
     assert len(content) == 12 + 120_000

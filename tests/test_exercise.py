@@ -18,10 +18,13 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from tutorial_utils import exercises
-from tutorial_utils.exercises import Calls, Exercise, call, expect_close, expect_no_loop, guard, progress
+from tutorial_utils.exercises import exercise as machinery
+from tutorial_utils.exercises import guard, progress
+from tutorial_utils.exercises.catalogue import find_modules
+from tutorial_utils.exercises.compare import Calls, call, expect_close, expect_no_loop
+from tutorial_utils.exercises.exercise import Exercise
 from tutorial_utils.exercises.guard import TimeUp, is_learners
-from tutorial_utils.exercises.record import find_modules, read_record, record_file, remember
+from tutorial_utils.exercises.record import read_record, record_file, remember
 
 
 def double(x):  # (N,) -> (N,)
@@ -61,7 +64,7 @@ def own_record(tmp_path, monkeypatch):
 
 @pytest.fixture
 def short_time(monkeypatch):
-    monkeypatch.setattr(exercises, "TIME_LIMIT", 0.2)
+    monkeypatch.setattr(machinery, "TIME_LIMIT", 0.2)
 
 
 def reply(attempt, exercise=DOUBLE):
@@ -279,7 +282,7 @@ def test_outside_the_main_thread_a_check_works_without_a_limit():
 def test_code_of_the_package_of_python_and_of_libraries_is_not_the_learners():
     assert is_learners(__file__)
     assert is_learners("<ipython-input-1-abc>")
-    assert not is_learners(exercises.__file__)
+    assert not is_learners(machinery.__file__)
     assert not is_learners(torch.__file__)
     assert not is_learners(json.__file__)
     assert not is_learners("<frozen importlib._bootstrap>")
@@ -365,7 +368,7 @@ def test_the_solution_is_the_code_of_the_answer(capsys):
 
 def test_in_a_notebook_the_solution_is_highlighted(monkeypatch, capsys):
     shown = []
-    monkeypatch.setattr(exercises, "in_notebook", lambda: True)
+    monkeypatch.setattr(machinery, "in_notebook", lambda: True)
     monkeypatch.setattr("IPython.display.display", shown.append)
     DOUBLE.solution()
     assert [piece.data for piece in shown] == [f"```python\n{DOUBLE.source}\n```"]

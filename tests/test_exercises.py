@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from tutorial_utils.exercises import Exercise
-from tutorial_utils.exercises.record import find_exercises, find_modules
+from tutorial_utils.exercises.catalogue import find_exercises, find_modules
+from tutorial_utils.exercises.exercise import Exercise
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 MODULES = {module.__name__.rpartition(".")[2]: module for module in find_modules()}

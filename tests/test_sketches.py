@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from tutorial_utils import sketches
+from tutorial_utils.storage import sketches
 
 SHIRTS = [0, 2, 4, 6]  # T-shirt, pullover, coat, shirt: the classes that look alike
 SHA_256 = {

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tutorial_utils.exercises import Exercise, call, expect_close, expect_no_loop
+from tutorial_utils.exercises.compare import call, expect_close, expect_no_loop
+from tutorial_utils.exercises.exercise import Exercise
 
 
 def expect_kind(result, expected):

@@ -12,7 +12,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils.data import DataLoader, Dataset, TensorDataset, WeightedRandomSampler, random_split
 
-from tutorial_utils.exercises import Exercise, call, expect_close
+from tutorial_utils.exercises.compare import call, expect_close
+from tutorial_utils.exercises.exercise import Exercise
 
 
 class Windows(Dataset):  # series (T,), size -> samples (size,), ()

@@ -11,7 +11,8 @@ from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
 from tutorial_utils.data import CLASSES
-from tutorial_utils.exercises import Exercise, call, expect_close, expect_no_loop
+from tutorial_utils.exercises.compare import call, expect_close, expect_no_loop
+from tutorial_utils.exercises.exercise import Exercise
 
 
 def expect_kind(result, expected, mistakes=None, name="your result"):

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from tutorial_utils.exercises import Calls, Exercise, call, expect_close
+from tutorial_utils.exercises.compare import Calls, call, expect_close
+from tutorial_utils.exercises.exercise import Exercise
 
 
 def build(attempt, *arguments):

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from tutorial_utils.exercises import Calls, Exercise, call, expect_close
+from tutorial_utils.exercises.compare import Calls, call, expect_close
+from tutorial_utils.exercises.exercise import Exercise
 
 
 def _as_pair(result):

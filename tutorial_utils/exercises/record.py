@@ -3,15 +3,12 @@
 import json
 import os
 from functools import cache
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
-from types import ModuleType
 
 import filelock
 import platformdirs
 
-from tutorial_utils.checkpoints import write_atomically
+from tutorial_utils.storage.files import write_atomically
 
 OUTCOMES = ("correct", "not yet", "not attempted", "crashed", "timed out")
 
@@ -61,31 +58,3 @@ def remember(key: str, outcome: str) -> None:
 def print_once(line: str) -> None:
     """Print a line, unless this kernel has printed it before: check after check would repeat it."""
     print(line)
-
-
-def find_modules() -> list[ModuleType]:
-    """Return the modules with the exercises, one for each notebook, in their order."""
-    import tutorial_utils.exercises as package
-
-    names = sorted(module.name for module in iter_modules(package.__path__) if module.name.startswith("ex"))
-    return [import_module(f"{package.__name__}.{name}") for name in names]
-
-
-def find_exercises(module: ModuleType) -> dict[str, object]:
-    """Return the exercises of a module by name, in the order in which they stand there."""
-    from tutorial_utils.exercises import Exercise
-
-    return {name: value for name, value in vars(module).items() if isinstance(value, Exercise)}
-
-
-def progress() -> None:
-    """Print how many exercises of each notebook you have solved."""
-    record = read_record(record_file())
-    exercises = {module.__name__.rpartition(".ex")[2]: find_exercises(module).values() for module in find_modules()}
-    print(f"{'notebook':<18}{'exercises':>9}{'solved':>8}")
-    all_solved = 0
-    for notebook, asked in exercises.items():
-        solved = sum(record.get(exercise.key) == "correct" for exercise in asked)
-        all_solved += solved
-        print(f"{notebook:<18}{len(asked):>9}{solved:>8}{'  ✓' if solved == len(asked) else ''}")
-    print(f"{'all':<18}{sum(map(len, exercises.values())):>9}{all_solved:>8}")

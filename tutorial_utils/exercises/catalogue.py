@@ -1,0 +1,32 @@
+"""Which exercises there are, and how many of them are solved."""
+
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from tutorial_utils.exercises.exercise import Exercise
+from tutorial_utils.exercises.record import read_record, record_file
+
+
+def find_modules() -> list[ModuleType]:
+    """Return the modules with the exercises, one for each notebook, in their order."""
+    names = sorted(path.stem for path in Path(__file__).parent.glob("ex[0-9]*.py"))
+    return [import_module(f"tutorial_utils.exercises.{name}") for name in names]
+
+
+def find_exercises(module: ModuleType) -> dict[str, Exercise]:
+    """Return the exercises of a module by name, in the order in which they stand there."""
+    return {name: value for name, value in vars(module).items() if isinstance(value, Exercise)}
+
+
+def progress() -> None:
+    """Print how many exercises of each notebook you have solved."""
+    record = read_record(record_file())
+    exercises = {module.__name__.rpartition(".ex")[2]: find_exercises(module).values() for module in find_modules()}
+    print(f"{'notebook':<18}{'exercises':>9}{'solved':>8}")
+    all_solved = 0
+    for notebook, asked in exercises.items():
+        solved = sum(record.get(exercise.key) == "correct" for exercise in asked)
+        all_solved += solved
+        print(f"{notebook:<18}{len(asked):>9}{solved:>8}{'  ✓' if solved == len(asked) else ''}")
+    print(f"{'all':<18}{sum(map(len, exercises.values())):>9}{all_solved:>8}")

@@ -1,0 +1,145 @@
+"""Whether a file is a whole checkpoint that fits, and if not, in a sentence why."""
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.serialization import get_unsafe_globals_in_checkpoint
+
+FORMAT = "tutorial_utils checkpoint, version 1"
+PARTS = {"epoch": int, "model": dict, "optimizer": dict, "scheduler": dict | None, "random_state": dict}
+
+
+def check_loadable(file: BinaryIO) -> None:
+    """Raise ValueError if `file`, which `torch.save` has written, holds what `weights_only=True` refuses to load."""
+    file.flush()
+    file.seek(0)
+    if refused := get_unsafe_globals_in_checkpoint(file):
+        raise ValueError(
+            f"Nothing was saved: the checkpoint would hold {', '.join(sorted(refused))}, and only tensors and plain "
+            "values can be loaded again safely. Give the optimizer and the scheduler plain numbers, such as float(lr)."
+        )
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Return the dictionary that `save_checkpoint` wrote to the file `path`, with its tensors on the CPU.
+
+    Raises:
+        OSError: there is no such file, or it cannot be opened.
+        ValueError: it is something else, or damaged. Nothing in it was executed.
+    """
+    with Path(path).open("rb") as file:
+        try:
+            if damaged := zipfile.ZipFile(file).testzip():
+                raise ValueError(f"the bytes of {damaged} have changed")
+            file.seek(0)
+            checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # what a damaged file leads to is not documented
+            raise ValueError(f"{path} is no checkpoint: {_explain_unreadable(file, error)}") from error
+    if not isinstance(checkpoint, dict):
+        raise ValueError(f"{path} is no checkpoint: found a {type(checkpoint).__name__}, expected a dictionary.")
+    if checkpoint.get("format") != FORMAT:
+        marker = repr(checkpoint["format"]) if "format" in checkpoint else f"no marker, but {_preview(checkpoint)}"
+        raise ValueError(
+            f"{path} is no checkpoint that this version can read: found {marker}, expected the marker {FORMAT!r}. If "
+            "it is a state dict, use model.load_state_dict(torch.load(path, weights_only=True))."
+        )
+    for name, kind in PARTS.items():
+        if not isinstance(checkpoint.get(name, ...), kind):
+            found = type(checkpoint[name]).__name__ if name in checkpoint else "nothing"
+            raise ValueError(f"{path} is a damaged checkpoint: found {found} as its {name!r}, expected {kind}.")
+    return checkpoint
+
+
+def check_fit(
+    path: str | Path,
+    checkpoint: dict[str, Any],
+    model: nn.Module,
+    optimizer: Optimizer | None,
+    scheduler: LRScheduler | None,
+) -> None:
+    """Raise ValueError if the checkpoint in the file `path` does not fit what it is to be loaded into."""
+    misfits = {"model": _compare(_outline_model(checkpoint["model"]), _outline_model(model.state_dict()))}
+    if optimizer:
+        saved = _outline_groups(checkpoint["optimizer"].get("param_groups"), optimizer.defaults)
+        misfits["optimizer"] = _compare(saved, _outline_groups(optimizer.param_groups, optimizer.defaults))
+        misfits["random state"] = _check_random_state(checkpoint["random_state"], next(model.parameters()).device)
+    if scheduler or optimizer:
+        expected = scheduler.state_dict() if scheduler else None
+        misfits["scheduler"] = _compare(*map(_outline_scheduler, (checkpoint["scheduler"], expected)))
+    for part, differences in misfits.items():
+        if differences:
+            raise ValueError(
+                f"{path} does not fit the {part}: {_preview(differences, '; ')}. Build the model, the optimizer and "
+                "the scheduler as they were built when the file was saved. Nothing was loaded."
+            )
+
+
+def _explain_unreadable(file: BinaryIO, error: Exception) -> str:
+    """Return why `file` could not be read, after that raised `error`."""
+    if isinstance(error, zipfile.BadZipFile):
+        return f"its {file.seek(0, os.SEEK_END)} bytes are no whole file of torch.save; was it cut off?"
+    if isinstance(error, pickle.UnpicklingError):
+        file.seek(0)
+        return (
+            f"found {', '.join(sorted(get_unsafe_globals_in_checkpoint(file))) or 'unknown contents'}, expected "
+            "tensors and plain values only. Nothing in it was executed."
+        )
+    return f"it is damaged ({str(error).splitlines()[0]})"
+
+
+def _compare(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+    """Return for each name under which the two differ what is found and what is expected."""
+    return [
+        f"{name}: found {found.get(name, 'nothing')}, expected {expected.get(name, 'nothing')}"
+        for name in [*expected, *(name for name in found if name not in expected)]
+        if found.get(name) != expected.get(name)
+    ]
+
+
+def _outline_model(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the shape of each tensor of a state dict by name, or the type of what is no tensor."""
+    return {
+        name: list(value.shape) if isinstance(value, Tensor) else type(value).__name__ for name, value in state.items()
+    }
+
+
+def _outline_groups(groups: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the size of each parameter group of an optimizer, and which of the `settings` it lacks."""
+    try:
+        outline = {f"group {i}": f"{len(group['params'])} parameters" for i, group in enumerate(groups)}
+        for (name, size), group in zip(outline.items(), groups, strict=True):
+            if missing := sorted(settings.keys() - group.keys()):
+                outline[name] = f"{size} without {', '.join(missing)}"
+    except (AttributeError, KeyError, TypeError):
+        return {"groups": "none that can be read"}
+    return outline
+
+
+def _outline_scheduler(state: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the names of a scheduler's settings, which differ from class to class."""
+    return {"settings": "no scheduler" if state is None else f"a scheduler with {', '.join(sorted(state))}"}
+
+
+def _check_random_state(state: dict[str, Any], device: torch.device) -> list[str]:
+    """Return what is wrong with a saved random state that is to be set on the CPU and on `device`."""
+    try:
+        torch.Generator().set_state(state["cpu"])
+        if device.type in state:
+            torch.Generator(device).set_state(state[device.type])
+    except (KeyError, TypeError, RuntimeError) as error:
+        return [f"found what PyTorch {torch.__version__} cannot use ({error})"]
+    return []
+
+
+def _preview(names: Any, separator: str = ", ") -> str:
+    """Return the first three of some names in a row, with the number of the others."""
+    names = sorted(map(str, names)) if not isinstance(names, list) else names
+    more = f"{separator}and {len(names) - 3} more" if len(names) > 3 else ""
+    return separator.join(names[:3]) + more

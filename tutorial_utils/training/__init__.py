@@ -1,0 +1,1 @@
+"""What lies under `tutorial_utils.train`: its command line, its processes and signals, and its output folder."""
