@@ -1,8 +1,10 @@
 """Which device to compute on."""
 
+import itertools
 import os
 
 import torch
+from torch import nn
 
 
 def pick_device() -> torch.device:
@@ -25,3 +27,13 @@ def pick_device() -> torch.device:
             f"TUTORIAL_DEVICE is {wanted!r}, which cannot be used here: {str(error).splitlines()[0]} "
             "Set it to a device of this machine, such as 'cpu', or unset it and let PyTorch choose."
         ) from error
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return the device of the model's first parameter or buffer; of a model that has neither, the CPU.
+
+    >>> device_of(nn.Linear(2, 1))
+    device(type='cpu')
+    """
+    first = next(itertools.chain(model.parameters(), model.buffers()), None)
+    return torch.device("cpu") if first is None else first.device

@@ -1,0 +1,139 @@
+"""What a batch counts for: how many labels its mean loss is over, and how many of its predictions are right.
+
+For the losses and labels of the lessons, `weigh` and `count_labels` are `len(labels)`, and `count_correct` is
+`(logits.argmax(dim=1) == labels).sum()`. The rest is for tasks that the lessons do not have.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from functools import partial
+from inspect import unwrap
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Amount = Any  # a number; on an accelerator a tensor of one, so that nobody has to wait for it
+LossFunction = Callable[[Tensor, Tensor], Any]  # logits (N, K) and labels (N,) to one number, the mean over N
+
+CLASS_LOSSES: tuple[Any, ...] = (
+    *(nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss, nn.KLDivLoss),
+    *(F.cross_entropy, F.nll_loss, F.multi_margin_loss, F.kl_div),
+)
+NUMBER_LOSSES: tuple[Any, ...] = (
+    *(nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss, nn.PoissonNLLLoss),
+    *(F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss, F.poisson_nll_loss),
+)
+THRESHOLDS: dict[Any, float] = {  # losses of yes or no, each with the output above which it is a yes
+    **{
+        nn.BCEWithLogitsLoss: 0.0,
+        F.binary_cross_entropy_with_logits: 0.0,
+        nn.BCELoss: 0.5,
+        F.binary_cross_entropy: 0.5,
+    },
+    **{nn.MultiLabelSoftMarginLoss: 0.0, F.multilabel_soft_margin_loss: 0.0},
+}
+
+
+class Task(Enum):
+    """What the labels of a batch say."""
+
+    CLASS = "one of K classes: whole numbers (N, ...) for logits (N, K, ...)"
+    SHARES = "the share of each of K classes, one-hot or soft: (N, K, ...) for logits (N, K, ...)"
+    YES_OR_NO = "yes, 1, or no, 0, for each of the model's outputs"
+    NUMBER = "a number for each of the model's outputs, which can be close, and neither right nor wrong"
+
+
+def task_of(loss_fn: Any, labels: Tensor) -> Task:
+    """Return what the labels of a batch say; of a loss function of your own, the labels alone must tell.
+
+    >>> task_of(nn.CrossEntropyLoss(), torch.tensor([2, 0])).name
+    'CLASS'
+    """
+    kind = kind_of(loss_fn)
+    if kind in THRESHOLDS:
+        return Task.YES_OR_NO
+    if kind in NUMBER_LOSSES:
+        return Task.NUMBER
+    if not labels.is_floating_point():
+        return Task.CLASS
+    return Task.SHARES if kind in CLASS_LOSSES or _are_shares(labels) else Task.NUMBER
+
+
+def kind_of(loss_fn: Any) -> Any:
+    """Return what a loss function is: the class of a module, or the function itself, whatever `partial` has set."""
+    loss_fn = unwrap(loss_fn)
+    if isinstance(loss_fn, partial):
+        return kind_of(loss_fn.func)
+    if not isinstance(loss_fn, nn.Module):
+        return loss_fn
+    known = (*CLASS_LOSSES, *NUMBER_LOSSES, *THRESHOLDS)
+    return next((base for base in type(loss_fn).__mro__ if base in known), type(loss_fn))
+
+
+def setting_of(loss_fn: Any, name: str) -> Any:
+    """Return the setting `name` of a loss function, or None if it has none; `partial` holds those of a function."""
+    loss_fn = unwrap(loss_fn)
+    return loss_fn.keywords.get(name) if isinstance(loss_fn, partial) else getattr(loss_fn, name, None)
+
+
+def ignored_label(loss_fn: Any) -> int | None:
+    """Return the label that a loss function leaves out of its mean, or None if it knows no such label.
+
+    >>> ignored_label(nn.CrossEntropyLoss()), ignored_label(nn.MSELoss())
+    (-100, None)
+    """
+    label: int | None = setting_of(loss_fn, "ignore_index")
+    return -100 if label is None and kind_of(loss_fn) in (F.cross_entropy, F.nll_loss) else label
+
+
+def weigh(loss_fn: Any, labels: Tensor) -> Amount:
+    """Return what the mean loss of a batch is over: its labels that count, or the weights of their classes.
+
+    >>> weigh(nn.CrossEntropyLoss(), torch.tensor([1, 0, -100]))
+    2
+    """
+    weights = setting_of(loss_fn, "weight")
+    if weights is None or kind_of(loss_fn) not in CLASS_LOSSES or task_of(loss_fn, labels) is not Task.CLASS:
+        return count_labels(loss_fn, labels)
+    counted = labels != ignored_label(loss_fn)
+    total = (weights.to(labels.device)[labels * counted] * counted).sum()
+    return float(total) if labels.device.type == "cpu" else total
+
+
+def count_labels(loss_fn: Any, labels: Tensor) -> Amount:
+    """Return how many labels of a batch count, which is all of them but ignored ones."""
+    task, ignored = task_of(loss_fn, labels), ignored_label(loss_fn)
+    if task is Task.SHARES:
+        return labels.numel() // labels.shape[1]
+    if task is not Task.CLASS or ignored is None:
+        return labels.numel()
+    counted = (labels != ignored).sum()
+    return int(counted) if labels.device.type == "cpu" else counted
+
+
+def count_correct(loss_fn: Any, logits: Tensor, labels: Tensor) -> Amount:
+    """Return how many predictions of a batch are right, of those that `count_labels` counts; nan if none can be.
+
+    >>> count_correct(nn.CrossEntropyLoss(), torch.tensor([[0.1, 2.0], [3.0, 0.0]]), torch.tensor([1, 1]))
+    tensor(1)
+    >>> count_correct(nn.MSELoss(), torch.tensor([0.5]), torch.tensor([0.4]))
+    nan
+    """
+    task = task_of(loss_fn, labels)
+    if task is Task.YES_OR_NO:
+        return ((logits > THRESHOLDS[kind_of(loss_fn)]) == (labels > 0.5)).sum()
+    if task is Task.NUMBER or logits.ndim < 2:
+        return float("nan")
+    if task is Task.SHARES:
+        labels = labels.argmax(dim=1)  # (N, K, ...) -> (N, ...)
+    right = logits.argmax(dim=1) == labels  # (N, ...)
+    ignored = ignored_label(loss_fn)
+    return right.sum() if ignored is None or task is Task.SHARES else (right & (labels != ignored)).sum()
+
+
+def _are_shares(labels: Tensor) -> bool:
+    """Return whether numbers (N, K, ...) can be the shares of K classes: none is negative, and K of them sum to 1."""
+    if labels.ndim < 2 or labels.shape[1] < 2:
+        return False
+    return bool((labels >= 0).all() and (labels.sum(dim=1) - 1).abs().max() < 1e-3)
