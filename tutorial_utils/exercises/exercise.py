@@ -26,7 +26,7 @@ class Exercise:
         hints: one to three sentences.
     """
 
-    answer: Callable
+    answer: Callable[..., Any]
     verify: Callable[[Any], None]
     hints: Sequence[str]
     _hints_given: int = field(default=0, init=False, repr=False)
@@ -153,7 +153,7 @@ class Exercise:
             print(self.source)
 
 
-def _find_signature(attempt: Callable) -> inspect.Signature:
+def _find_signature(attempt: Callable[..., Any]) -> inspect.Signature:
     """Return the signature of `attempt`, or one that takes everything where Python does not know it."""
     try:
         return inspect.signature(attempt)
