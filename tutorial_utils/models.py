@@ -50,5 +50,9 @@ class ConvNet(nn.Module):
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Return how many numbers in `model` training changes: the elements of all parameters that require gradients."""
+    """Return how many numbers in `model` training changes: the elements of all parameters that require gradients.
+
+    >>> count_parameters(nn.Linear(3, 2))  # 3 * 2 weights and 2 biases
+    8
+    """
     return sum(p.numel() for p in model.parameters() if p.requires_grad)

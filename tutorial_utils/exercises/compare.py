@@ -57,6 +57,11 @@ def expect_close(
 
     Raises:
         AssertionError: they differ; the message says how, and what it usually means.
+
+    >>> expect_close(10.0, 2.5, mistakes={"that is the sum; divide it by the number of entries": 10.0})
+    Traceback (most recent call last):
+        ...
+    AssertionError: Your result is 10, expected 2.5: that is the sum; divide it by the number of entries.
     """
     difference = find_difference(result, expected, name)
     if difference is None:
@@ -68,7 +73,13 @@ def expect_close(
 
 
 class Calls(TorchFunctionMode):
-    """Notes the names of the functions of PyTorch that the code in its `with` block calls."""
+    """Notes the names of the functions of PyTorch that the code in its `with` block calls.
+
+    >>> with Calls() as calls:
+    ...     product = torch.ones(2, 3).T @ torch.ones(2)
+    >>> calls.names
+    ['ones', '__get__', 'ones', 'matmul']
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +116,11 @@ def expect_no_loop(
 
 
 def find_difference(result: Any, expected: Any, name: str = "it") -> Difference | None:
-    """Return in words how `result` differs from `expected`, or None if it does not."""
+    """Return in words how `result` differs from `expected`, or None if it does not.
+
+    >>> find_difference(torch.tensor([1, 2]), torch.tensor([1.0, 2.0]))
+    Difference(what='it has dtype torch.int64, expected torch.float32', advice='`.float()` converts it')
+    """
     if isinstance(expected, Tensor):
         return _compare_types(result, expected, name) or _compare_tensors(result, expected, name)
     if isinstance(expected, tuple | list):

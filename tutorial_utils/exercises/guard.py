@@ -31,7 +31,11 @@ class TimeUp(BaseException):
 
 
 def is_learners(filename: str) -> bool:
-    """Return whether code from the file `filename` is the learner's: not of this package, Python or a library."""
+    """Return whether code from the file `filename` is the learner's: not of this package, Python or a library.
+
+    >>> is_learners("cell 3 of a notebook"), is_learners(torch.__file__)
+    (True, False)
+    """
     path = Path(filename)
     return not filename.startswith("<frozen") and not any(path.is_relative_to(folder) for folder in _FOREIGN)
 

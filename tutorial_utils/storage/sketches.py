@@ -53,7 +53,11 @@ class Paper:
 
 
 def curve(t: Array, *points: Point) -> Array:
-    """Return the height at `t` of the line through `points`, pairs (t, height), that goes on level at both ends."""
+    """Return the height at `t` of the line through `points`, pairs (t, height), that goes on level at both ends.
+
+    >>> curve(np.array([0.0, 5.0, 7.5, 20.0]), (5, 1), (10, 3))
+    array([1., 1., 2., 3.])
+    """
     height = points[0][1] + np.zeros_like(t)
     for (start, low), (stop, high) in pairwise(points):
         height = height + (high - low) * ((t - start) / (stop - start)).clip(0, 1)
@@ -66,13 +70,21 @@ def inside(distance: Array) -> Array:
 
 
 def between(t: Array, low: Number, high: Number) -> Array:
-    """Return how much of the square around `t` lies between `low` and `high`, from 0 to 1."""
+    """Return how much of the square around `t` lies between `low` and `high`, from 0 to 1.
+
+    >>> between(np.array([0.0, 1.0, 2.0, 3.0]), 1, 2.75)
+    array([0.  , 0.5 , 1.  , 0.25])
+    """
     length: Array = np.minimum(t + 0.5, high) - np.maximum(t - 0.5, low)
     return length.clip(0, 1)
 
 
 def every(t: Array, period: Number, width: Number) -> Array:
-    """Return the cover, from 0 to 1, of lines `width` wide, one in each `period`."""
+    """Return the cover, from 0 to 1, of lines `width` wide, one in each `period`.
+
+    >>> every(np.arange(6.0), period=3, width=1)
+    array([1., 0., 0., 1., 0., 0.])
+    """
     return inside(np.abs(t - period * np.floor(t / period + 0.5)) - width / 2)
 
 
