@@ -35,6 +35,7 @@ browse: site slides  ## test the site, the slides and JupyterLab in Debian's Chr
 check: .venv/.installed-dev  ## report what ruff finds in code and notebooks, and change nothing
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
 
 format: .venv/.installed-dev  ## format code and notebooks, and mend what ruff can mend
 	@$(PY) -m ruff check --fix .

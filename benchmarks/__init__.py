@@ -1,0 +1,1 @@
+"""What measures the course: how fast it is, and whether the drawn images teach what the real ones do."""

@@ -17,17 +17,17 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from importlib import import_module, util
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyperf
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 from torchvision import datasets
 from torchvision.transforms import ToTensor
 
@@ -41,6 +41,9 @@ COURSE = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((COURSE / "notebooks").glob("*.ipynb"))
 BATCH_SIZE = 64
 loss_fn = nn.CrossEntropyLoss()
+
+Example = tuple[torch.Tensor, int]
+Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 
 
 class Row(NamedTuple):
@@ -65,7 +68,7 @@ class Row(NamedTuple):
 
 def in_turns(rounds: int, *functions: Callable[[], object]) -> list[float]:
     """Return for each function the median of what `rounds` calls took, in seconds, or of the numbers they return."""
-    times = [[] for _ in functions]
+    times: list[list[float]] = [[] for _ in functions]
     for _ in progress_bar(range(rounds), title=functions[0].__name__, unit=" rounds"):
         for function, column in zip(functions, times, strict=True):
             start = time.perf_counter()
@@ -93,7 +96,7 @@ def fresh() -> tuple[NeuralNetwork, torch.optim.Optimizer]:
     return model, torch.optim.SGD(model.parameters(), lr=0.1)
 
 
-def usual_loop(batches) -> None:
+def usual_loop(batches: Batches) -> None:
     """Train for one epoch in as few lines as can be."""
     model, optimizer = fresh()
     for images, labels in batches:
@@ -102,20 +105,21 @@ def usual_loop(batches) -> None:
         optimizer.step()
 
 
-def lightning(dataset) -> None:
+def lightning(dataset: Dataset[Example]) -> None:
     """Train for one epoch with Lightning's Trainer."""
-    pl = import_module("pytorch_lightning")
+    import pytorch_lightning as pl
 
     class Module(pl.LightningModule):
-        def __init__(self):
+        def __init__(self) -> None:
             super().__init__()
             self.model, self.optimizer = fresh()
 
-        def training_step(self, batch, number):
+        def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], number: int) -> torch.Tensor:
             images, labels = batch
-            return loss_fn(self.model(images), labels)
+            loss: torch.Tensor = loss_fn(self.model(images), labels)
+            return loss
 
-        def configure_optimizers(self):
+        def configure_optimizers(self) -> torch.optim.Optimizer:
             return self.optimizer
 
     off = "enable_progress_bar", "enable_model_summary", "enable_checkpointing", "logger"
@@ -123,10 +127,12 @@ def lightning(dataset) -> None:
     trainer.fit(Module(), DataLoader(dataset, batch_size=BATCH_SIZE, shuffle=True))
 
 
-def skorch(dataset) -> None:
+def skorch(dataset: Dataset[Example]) -> None:
     """Train for one epoch with skorch's NeuralNet."""
+    from skorch import NeuralNetClassifier
+
     fresh()
-    net = import_module("skorch").NeuralNetClassifier(
+    net = NeuralNetClassifier(
         NeuralNetwork,
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.SGD,
@@ -140,10 +146,12 @@ def skorch(dataset) -> None:
     net.fit(dataset, y=None)
 
 
-def ignite(dataset) -> None:
+def ignite(dataset: Dataset[Example]) -> None:
     """Train for one epoch with Ignite's supervised trainer."""
+    from ignite.engine import create_supervised_trainer
+
     model, optimizer = fresh()
-    trainer = import_module("ignite.engine").create_supervised_trainer(model, optimizer, loss_fn)
+    trainer = create_supervised_trainer(model, optimizer, loss_fn)
     trainer.run(DataLoader(dataset, batch_size=BATCH_SIZE, shuffle=True), max_epochs=1)
 
 
@@ -158,16 +166,16 @@ def loading() -> Iterator[Row]:
     """Yield what an epoch of training, and one pass over the images without training, take."""
     installed = {name: train for name, (module, train) in LIBRARIES.items() if util.find_spec(module)}
     with tempfile.TemporaryDirectory() as folder:
-        theirs = torchvisions(Path(folder))
-    dataloader = DataLoader(FashionMNIST(transform=ToTensor()), batch_size=BATCH_SIZE, shuffle=True)
+        theirs: Dataset[Example] = torchvisions(Path(folder))
+    dataloader: DataLoader[Example] = DataLoader(FashionMNIST(transform=ToTensor()), BATCH_SIZE, shuffle=True)
     their_dataloader = DataLoader(theirs, batch_size=BATCH_SIZE, shuffle=True)
     in_memory = list(dataloader)
 
-    def one_epoch(batches=dataloader):
+    def one_epoch(batches: Batches = dataloader) -> None:
         model, optimizer = fresh()
         train_loop(batches, model, loss_fn, optimizer)
 
-    def one_pass(batches):
+    def one_pass(batches: Batches) -> None:
         for _ in batches:
             pass
 
@@ -202,7 +210,7 @@ def bar() -> Iterator[Row]:
     train_dataloader = DataLoader(TensorDataset(images, labels), batch_size=BATCH_SIZE)
     val_dataloader = DataLoader(TensorDataset(images[:1000], labels[:1000]), batch_size=BATCH_SIZE)
 
-    def fit_and_show(progress=True):
+    def fit_and_show(progress: bool = True) -> None:
         model, optimizer = fresh()
         with contextlib.redirect_stderr(Terminal()), contextlib.redirect_stdout(io.StringIO()):
             fit(model, train_dataloader, val_dataloader, loss_fn, optimizer, epochs=2, progress=progress)
@@ -245,7 +253,7 @@ def large_file() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "vgg16.pt")
         torch.save(vgg16().state_dict(), file)
-        runs = {"mapped": [], "plain": []}
+        runs: dict[str, list[list[float]]] = {"mapped": [], "plain": []}
         for _ in progress_bar(range(5), title="VGG16", unit=" rounds"):
             for name, results in runs.items():
                 function = cell("07_save_load", f"vgg-{name}").replace(f"load_{name}", "load")
@@ -269,7 +277,7 @@ def run(*command: str, **variables: str) -> str:
 def imports() -> Iterator[Row]:
     """Yield what importing the loops takes."""
 
-    def import_loops():
+    def import_loops() -> None:
         run(sys.executable, "-c", "import tutorial_utils.loops")
 
     ours, torchs = in_turns(11, import_loops, lambda: run(sys.executable, "-c", "import torch"))
@@ -322,7 +330,7 @@ def notebooks() -> Iterator[Row]:
     yield Row("... of which their cells train and import", "summed over all eight", trained, None, " s")
 
 
-def cell_times(notebook: dict) -> Iterator[tuple[str, float]]:
+def cell_times(notebook: dict[str, Any]) -> Iterator[tuple[str, float]]:
     """Yield the source of each code cell that has run, and the seconds that it took."""
     for code in notebook["cells"]:
         if times := code["metadata"].get("execution"):
@@ -344,10 +352,10 @@ def processes() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         number = iter(range(99))
 
-        def train_alone():
+        def train_alone() -> None:
             run(sys.executable, *TRAIN, f"--output={folder}/{next(number)}")
 
-        def train_on_two():
+        def train_on_two() -> None:
             run(sys.executable, *TORCHRUN, *TRAIN, f"--output={folder}/{next(number)}")
 
         alone, on_two = in_turns(3, train_alone, train_on_two)
@@ -378,7 +386,7 @@ def main() -> int:
     warnings.simplefilter("ignore")  # what the libraries advise
     logging.disable()
 
-    rows = []
+    rows: list[Row] = []
     for name in groups:
         rows.extend(names[name]())
     print(f"\n{machine()}\n\n| what | against | must be | is |\n|---|---|---|---|")

@@ -6,6 +6,7 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.search.zh import SearchChinese
 from sphinx.util import logging
+from sphinx.writers.html5 import HTML5Translator
 
 from docs.execute import ROOT, TIMEOUT, cache_folder
 
@@ -70,7 +71,7 @@ copybutton_exclude = ".linenos, .gp, .go"
 html_math_renderer = "mathml"
 
 
-def visit_math(self, node: nodes.Node) -> None:
+def visit_math(self: HTML5Translator, node: nodes.Node) -> None:
     """Write a formula as MathML, which browsers show by themselves, without a script."""
     self.body.append(tex2mathml(node.astext(), as_block=isinstance(node, nodes.math_block)))
     raise nodes.SkipNode
@@ -82,7 +83,7 @@ class SearchChineseAndEnglish(SearchChinese):
     language_name = "English"
 
 
-def skip_field(app: Sphinx, kind: str, name: str, value: object, skip: bool, options: object) -> bool | None:
+def skip_field(app: Sphinx, kind: str, name: str, value: object, *_: object) -> bool | None:
     """Leave out the fields of a named tuple, of which Python says no more than their number: its class tells."""
     return True if str(value.__doc__).startswith("Alias for field") else None
 

@@ -8,6 +8,7 @@ long paragraph the slide shows what leads on and the new terms; the speaker note
 import re
 import shutil
 from base64 import b64decode
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -75,35 +76,44 @@ class Slide:
 def find_steps(notebook: NotebookNode) -> list[Step]:
     """Return the notebook's steps in their order, without what only a learner at a keyboard needs."""
     cells = [cell for cell in notebook.cells if not is_help(cell)]
-    section, steps = "", []
-    for position, cell in enumerate(cells):
-        following = cells[position + 1] if position + 1 < len(cells) else None
+    steps: list[Step] = []
+    for above, cell, below in zip([None, *cells], cells, [*cells[1:], None], strict=False):
         if is_skipped(cell):
-            above = cells[position - 1]
-            if cell.cell_type == "code" and above.cell_type == "markdown" and not is_skipped(above):
+            if is_code(cell) and not is_code(above) and not is_skipped(above):
                 steps[-1].notes, steps[-1].lead = steps[-1].notes + steps[-1].lead, []  # for the speaker
-            continue
-        if cell.cell_type == "code":
-            if steps[-1].answer:
-                steps.append(Step(steps[-1].heading))
-            steps[-1].code.append(cell)
-            continue
-        blocks = cell.source.split("\n\n")
-        if steps and steps[-1].code and not steps[-1].is_exercise:
-            leads = following is not None and following.cell_type == "code"
-            cut = find_lead(blocks, steps[-1].asks and not steps[-1].answer, leads)
+        elif is_code(cell):
+            add_code(steps, cell)
         else:
-            cut = 0
-        if cut:
-            steps[-1].answer += blocks[:cut]
-        if cut == len(blocks):
-            continue
-        heading = blocks[cut] if blocks[cut].startswith("#") else None
-        if heading and not heading.startswith("### "):
-            section = heading
-        again = steps[-1].heading if steps and not steps[-1].is_exercise else section
-        steps.append(Step(heading or again, blocks[cut + 1 :] if heading else blocks[cut:]))
+            add_text(steps, cell.source.split("\n\n"), leads=below is not None and is_code(below))
     return steps
+
+
+def add_code(steps: list[Step], cell: NotebookNode) -> None:
+    """Add a cell of code to the last of the steps, or to a new one if that has its answer."""
+    if steps[-1].answer:
+        steps.append(Step(steps[-1].heading))
+    steps[-1].code.append(cell)
+
+
+def add_text(steps: list[Step], blocks: list[str], leads: bool) -> None:
+    """Add the paragraphs of a text: what belongs to the code above to the last of the steps, the rest as a new one."""
+    cut = 0
+    if steps and steps[-1].code and not steps[-1].is_exercise:
+        cut = find_lead(blocks, steps[-1].asks and not steps[-1].answer, leads)
+        steps[-1].answer += blocks[:cut]
+    if cut == len(blocks):
+        return
+    if blocks[cut].startswith("#"):
+        steps.append(Step(blocks[cut], blocks[cut + 1 :]))
+    else:
+        steps.append(Step(find_heading(steps), blocks[cut:]))
+
+
+def find_heading(steps: list[Step]) -> str:
+    """Return the heading that holds for what comes after `steps`: the last one, or after an exercise the section's."""
+    if steps and not steps[-1].is_exercise:
+        return steps[-1].heading
+    return next((step.heading for step in reversed(steps) if not step.heading.startswith("### ")), "")
 
 
 def find_lead(blocks: list[str], asked: bool, leads: bool) -> int:
@@ -124,6 +134,11 @@ def find_lead(blocks: list[str], asked: bool, leads: bool) -> int:
     return len(blocks)
 
 
+def is_code(cell: NotebookNode) -> bool:
+    """Return True for a cell of code."""
+    return cell.cell_type == "code"
+
+
 def is_skipped(cell: NotebookNode) -> bool:
     """Return True for what a learner needs and a class need not see; its metadata say so, as other tools know it."""
     return cell.metadata.get("slideshow", {}).get("slide_type") == "skip"
@@ -131,7 +146,7 @@ def is_skipped(cell: NotebookNode) -> bool:
 
 def is_help(cell: NotebookNode) -> bool:
     """Return True for the two lines below an exercise that give a hint and the solution."""
-    return cell.cell_type == "code" and all(line.startswith("# ex.") for line in cell.source.splitlines())
+    return is_code(cell) and all(line.startswith("# ex.") for line in cell.source.splitlines())
 
 
 def is_question(block: str) -> bool:
@@ -147,7 +162,7 @@ def is_prose(block: str) -> bool:
 # ---------------------------------------------------------------------------------------------- from steps to slides
 
 
-def find_slides(steps: list[Step], hints: dict[str, tuple[str, ...]]) -> list[Slide]:
+def find_slides(steps: list[Step], hints: Mapping[str, Sequence[str]]) -> list[Slide]:
     """Return the slides of all steps; `hints` are those of each exercise, which its speaker notes list."""
     slides, notes = [], []
     for step in steps:
@@ -161,7 +176,7 @@ def find_slides(steps: list[Step], hints: dict[str, tuple[str, ...]]) -> list[Sl
     return slides
 
 
-def step_slides(step: Step, hints: dict[str, tuple[str, ...]]) -> list[Slide]:
+def step_slides(step: Step, hints: Mapping[str, Sequence[str]]) -> list[Slide]:
     """Return the slides of one step, at least one."""
     if step.is_exercise:
         tips = [f"- {tip}" for cell in step.code for name in find_checks(cell) for tip in hints[name]]
@@ -175,13 +190,14 @@ def step_slides(step: Step, hints: dict[str, tuple[str, ...]]) -> list[Slide]:
         return pack(step.heading, [*lead, *step.code, *answer], said + said_after)
     told = [block for block in step.answer if not block.startswith("> ")] or ["The output on the next slide."]
     question = pack(step.heading, [*lead, *map(without_outputs, step.code)], [*said, WAIT, "**The answer:**", *told])
-    with_code = next(i for i, slide in enumerate(question) if slide.cells[-1].cell_type == "code")
+    with_code = next(i for i, slide in enumerate(question) if is_code(slide.cells[-1]))
     return question[: with_code + 1] + pack(step.heading, [*step.code, *answer], said_after)
 
 
 def pack(heading: str, cells: list[NotebookNode], notes: list[str]) -> list[Slide]:
     """Return the cells on as many slides as they need; the first one has the notes."""
-    pages, room = [], 0
+    pages: list[list[NotebookNode]] = []
+    room = 0
     for cell, following in zip_longest(cells, cells[1:]):
         needed = height(cell) + GAP
         leads = following is not None and cell.source.endswith(":")
@@ -266,7 +282,7 @@ def prepare(notebook: NotebookNode) -> NotebookNode:
     """Return the notebook with outputs as slides show them: progress bars at their end, errors without their frames."""
     notebook, _ = CoalesceStreamsPreprocessor(enabled=True).preprocess(deepcopy(notebook), {})
     for cell in notebook.cells:
-        if cell.cell_type != "code":
+        if not is_code(cell):
             continue
         tags = []
         for output in cell.outputs:
@@ -274,11 +290,9 @@ def prepare(notebook: NotebookNode) -> NotebookNode:
                 message = "\n".join(output.traceback).rpartition("\n\n")[2]
                 output.traceback = [message.replace(f"{ROOT}/", "")]
             if "image/png" in output.get("data", {}):
-                wide, high = Image.open(BytesIO(b64decode(output.data["image/png"]))).size
-                scale = min(ZOOM, WIDE / wide)
-                output.metadata["image/png"] = {"width": round(scale * wide), "height": round(scale * high)}
-                room_for_code = WIDE - scale * wide - 60
-                beside = max(map(len, cell.source.splitlines())) * CODE_WIDTH < room_for_code
+                wide, high = figure_size(output.data["image/png"])
+                output.metadata["image/png"] = {"width": round(wide), "height": round(high)}
+                beside = max(map(len, cell.source.splitlines())) * CODE_WIDTH < WIDE - wide - 60
                 tags += ["figure", "beside"] if beside else ["figure"]
         alternative = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
         cell.metadata = NotebookNode(cell.metadata, tags=cell.metadata.get("tags", []) + tags)
@@ -289,12 +303,19 @@ def prepare(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
+def figure_size(png: str) -> tuple[float, float]:
+    """Return how many pixels wide and high a figure, a PNG in base64, is on a slide."""
+    wide, high = Image.open(BytesIO(b64decode(png))).size
+    scale = min(ZOOM, WIDE / wide)
+    return scale * wide, scale * high
+
+
 # ----------------------------------------------------------------------------------------------------------- the deck
 
 
-def arrange(notebook: NotebookNode, hints: dict[str, tuple[str, ...]]) -> NotebookNode:
+def arrange(notebook: NotebookNode, hints: Mapping[str, Sequence[str]]) -> NotebookNode:
     """Return a notebook whose cells say where they stand in the slides, as nbconvert wants it."""
-    arranged = []
+    arranged: list[NotebookNode] = []
     column = None
     for slide in find_slides(find_steps(prepare(notebook)), hints):
         new_column = not slide.heading.startswith("### ") and slide.heading != column

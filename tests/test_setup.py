@@ -162,7 +162,7 @@ def test_check_adds_the_tools_of_developers_to_the_set_up_once(machine):
     machine.make("lab")
     machine.take_calls()
     assert machine.make("check").returncode == 0
-    assert machine.take_calls() == [INSTALL.format("dev"), "-m ruff check .", "-m ruff format --check ."]
+    assert machine.take_calls() == [INSTALL.format("dev"), "-m ruff check .", "-m ruff format --check .", "-m mypy"]
     machine.make("format")
     assert machine.take_calls() == ["-m ruff check --fix .", "-m ruff format ."]
     machine.make("lab")
@@ -185,7 +185,8 @@ def test_only_the_targets_of_the_site_add_what_it_takes_to_the_set_up(machine):
 
 def test_learners_install_nothing_that_only_developers_need():
     learners = {requirement.name for requirement in requirements("test")}
-    assert not learners & {"mutmut", "playwright", "pyperf", "pytorch-lightning", "ruff", "skorch", "sphinx", "uv"}
+    developers = {"mutmut", "mypy", "playwright", "pyperf", "pytorch-lightning", "ruff", "skorch", "sphinx", "uv"}
+    assert not learners & developers
 
 
 @needs_make

@@ -9,7 +9,7 @@ class NeuralNetwork(nn.Module):
     Source: the network of https://docs.pytorch.org/tutorials/beginner/basics/quickstart_tutorial.html
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.flatten = nn.Flatten()
         self.linear_relu_stack = nn.Sequential(
@@ -32,7 +32,7 @@ class ConvNet(nn.Module):
     than `NeuralNetwork`, and classifies better: a convolution looks for the same pattern everywhere in the image.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(1, 16, kernel_size=3, padding=1),
@@ -50,5 +50,9 @@ class ConvNet(nn.Module):
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Return how many numbers in `model` training changes: the elements of all parameters that require gradients."""
+    """Return how many numbers in `model` training changes: the elements of all parameters that require gradients.
+
+    >>> count_parameters(nn.Linear(3, 2))  # 3 * 2 weights and 2 biases
+    8
+    """
     return sum(p.numel() for p in model.parameters() if p.requires_grad)

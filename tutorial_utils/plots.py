@@ -3,7 +3,7 @@
 import io
 import re
 import textwrap
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import matplotlib as mpl
@@ -13,22 +13,29 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
+from matplotlib.rcsetup import cycler
 from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
 from torch import Tensor
 from torch.autograd.graph import Node
 
 # Blue and orange are told apart by colour-blind readers too (Okabe and Ito, https://jfly.uni-koeln.de/color/).
 BLUE, ORANGE = "#0072b2", "#d55e00"
-STYLE = {
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.prop_cycle": mpl.cycler(color=[BLUE, ORANGE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00"]),
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.dpi": 110,
-    "font.size": 11,
-    "grid.color": "#dddddd",
-}
+STYLE = mpl.RcParams(
+    {
+        "axes.axisbelow": True,
+        "axes.grid": True,
+        "axes.prop_cycle": cycler(color=[BLUE, ORANGE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00"]),
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "figure.dpi": 110,
+        "font.size": 11,
+        "grid.color": "#dddddd",
+    }
+)
+
+Edge = tuple[Node, Node, int]  # from, to, and the number among the edges between these two
+Stop = Node | tuple[Node, Node, int, int]  # a node, or where an edge passes a row
+Place = tuple[float, float]  # x and y, in inches
 
 
 class Figure(matplotlib.figure.Figure):
@@ -46,17 +53,17 @@ def show_images(images: Tensor, titles: Sequence[str] | None = None, columns: in
     0 is drawn black, 1.0 white (255 for integers); where an image has brighter pixels, the brightest of all is white.
     """
     images = images.squeeze(1) if images.ndim == 4 else images  # (N, H, W)
-    images = images.numpy(force=True)
-    columns = columns or min(len(images), 8)
-    rows = -(-len(images) // columns)
+    pixels = images.numpy(force=True)
+    columns = columns or min(len(pixels), 8)
+    rows = -(-len(pixels) // columns)
     side = max(1.25, 2.5 / columns)  # inches
-    white = max(images.max(), 1 if images.dtype.kind == "f" else 255)
+    white = max(pixels.max(), 1 if pixels.dtype.kind == "f" else 255)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(side * columns, (side + 0.3 * bool(titles)) * rows), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes in grid.flat:
             axes.set_axis_off()
-        for axes, image in zip(grid.flat, images, strict=False):
+        for axes, image in zip(grid.flat, pixels, strict=False):
             axes.imshow(image, cmap="gray", vmin=0, vmax=white)
             axes.set_axis_on()
             axes.set(xticks=[], yticks=[])
@@ -158,8 +165,8 @@ def plot_confusion(matrix: Tensor, classes: Sequence[str]) -> Figure:
 
     The colour of a cell is its share of its row: 0, light, to 1, dark.
     """
-    matrix = matrix.numpy(force=True)
-    shares = matrix / matrix.sum(axis=1, keepdims=True).clip(min=1)  # (K, K), each row sums to 1
+    counts = matrix.numpy(force=True)
+    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)  # (K, K), each row sums to 1
     with mpl.rc_context(STYLE | {"axes.grid": False}):
         figure = Figure(figsize=(0.62 * len(classes) + 1.6, 0.55 * len(classes) + 1.4), layout="constrained")
         axes = figure.subplots()
@@ -170,7 +177,7 @@ def plot_confusion(matrix: Tensor, classes: Sequence[str]) -> Figure:
         axes.set(xlabel="predicted class", ylabel="actual class")
         for (row, column), share in np.ndenumerate(shares):
             colour = "white" if share > 0.5 else "black"
-            axes.text(column, row, int(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
+            axes.text(column, row, str(int(counts[row, column])), ha="center", va="center", color=colour, fontsize=8)
     return figure
 
 
@@ -186,7 +193,7 @@ def draw_graph(output: Tensor, names: Mapping[str, Tensor] | None = None) -> Fig
     """
     graph = _trace(output)
     labels = {node: _label_node(node, names or {}) for node in graph}
-    widths = {node: _box_size(label)[0] for node, label in labels.items()}
+    widths: dict[Stop, float] = {node: _box_size(label)[0] for node, label in labels.items()}
     routes = _route_edges(graph)
     places = _arrange(graph, routes, widths)
     left = min(-2.4, *(x - widths.get(stop, 0) / 2 - 0.1 for stop, (x, _) in places.items()))
@@ -205,7 +212,7 @@ def draw_graph(output: Tensor, names: Mapping[str, Tensor] | None = None) -> Fig
     return figure
 
 
-def _trace(output: Tensor) -> nx.MultiDiGraph:
+def _trace(output: Tensor) -> "nx.MultiDiGraph[Node]":
     """Return the autograd graph of `output`: its nodes, and each edge as often as there is one."""
     if output.grad_fn is None:
         raise ValueError(
@@ -213,7 +220,8 @@ def _trace(output: Tensor) -> nx.MultiDiGraph:
             "computation, such as the loss. Or nothing was recorded: no input had requires_grad=True, or it was "
             "computed under no_grad()."
         )
-    graph, found = nx.MultiDiGraph(), [output.grad_fn]
+    found = [output.grad_fn]
+    graph: nx.MultiDiGraph[Node] = nx.MultiDiGraph()
     graph.add_nodes_from(found)
     for node in found:  # which grows on the way
         for following, _ in node.next_functions:
@@ -231,8 +239,9 @@ def _is_leaf(node: Node) -> bool:
 def _label_node(node: Node, names: Mapping[str, Tensor]) -> str:
     """Return the lines to write into a box: the tensors of `names` that belong to it, and the operation."""
     if _is_leaf(node):
-        own = [name for name, tensor in names.items() if tensor is node.variable]
-        return f"{' = '.join(own) or 'leaf'} {tuple(node.variable.shape)}"
+        leaf: Tensor = node.variable  # type: ignore[attr-defined]  # PyTorch's types leave out what a leaf's node has
+        own = [name for name, tensor in names.items() if tensor is leaf]
+        return f"{' = '.join(own) or 'leaf'} {tuple(leaf.shape)}"
     lines = [f"{name} {tuple(tensor.shape)}" for name, tensor in names.items() if tensor.grad_fn is node]
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", type(node).__name__)  # so that a long name breaks between words
     return "\n".join(lines + [line.replace(" ", "") for line in textwrap.wrap(words, 22)])
@@ -244,7 +253,7 @@ def _box_size(label: str) -> tuple[float, float]:
     return 0.25 + 0.075 * max(map(len, lines)), 0.12 + 0.15 * len(lines)
 
 
-def _route_edges(graph: nx.MultiDiGraph) -> dict[tuple, list[Hashable]]:
+def _route_edges(graph: "nx.MultiDiGraph[Node]") -> dict[Edge, list[Stop]]:
     """Return for each edge the stops on its way: its two nodes, and between them one in each row that it passes."""
     rows = {node: row for row, nodes in enumerate(nx.topological_generations(graph)) for node in nodes}
     return {
@@ -253,16 +262,18 @@ def _route_edges(graph: nx.MultiDiGraph) -> dict[tuple, list[Hashable]]:
     }
 
 
-def _arrange(graph: nx.MultiDiGraph, routes: Mapping, widths: Mapping[Node, float]) -> dict[Hashable, tuple]:
+def _arrange(
+    graph: "nx.MultiDiGraph[Node]", routes: Mapping[Edge, Sequence[Stop]], widths: Mapping[Stop, float]
+) -> dict[Stop, Place]:
     """Return the place (x, y) of each node and stop, in inches: in rows, under what leads to it, without overlap."""
-    stops = nx.DiGraph()
+    stops: nx.DiGraph[Stop] = nx.DiGraph()
     stops.add_nodes_from(graph)
     for route in routes.values():
         nx.add_path(stops, route)
-    places = {}
+    places: dict[Stop, Place] = {}
     for row, nodes in enumerate(nx.topological_generations(stops)):
-        wanted = {node: np.mean([places[above][0] for above in stops.predecessors(node)] or [0]) for node in nodes}
-        order = sorted(nodes, key=wanted.get)
+        wanted = {node: np.mean([places[above][0] for above in stops.predecessors(node)] or [0.0]) for node in nodes}
+        order = sorted(nodes, key=lambda node: wanted[node])
         x = np.array([wanted[node] for node in order])
         for i in range(1, len(order)):
             gap = 0.2 + (widths.get(order[i - 1], 0) + widths.get(order[i], 0)) / 2
@@ -272,7 +283,7 @@ def _arrange(graph: nx.MultiDiGraph, routes: Mapping, widths: Mapping[Node, floa
     return places
 
 
-def _make_arrow(stops: Sequence[tuple[float, float]], number: int, height: float) -> FancyArrowPatch:
+def _make_arrow(stops: Sequence[Place], number: int, height: float) -> FancyArrowPatch:
     """Return the arrow through `stops` to the top of a box of `height`; each further one to the same box is shifted."""
     points = np.add(stops, (0.12 * number, 0))
     points[-1, 1] += height / 2
@@ -284,7 +295,7 @@ def _make_arrow(stops: Sequence[tuple[float, float]], number: int, height: float
     return FancyArrowPatch(path=Path(curve, codes), arrowstyle="-|>", mutation_scale=10, color="#777777", zorder=1)
 
 
-def _write_box(axes: Axes, place: tuple[float, float], label: str, colour: str) -> None:
+def _write_box(axes: Axes, place: Place, label: str, colour: str) -> None:
     """Write `label` into a box around `place`."""
     box = {"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": colour, "linewidth": 1.5}
     axes.text(*place, label, ha="center", va="center", fontsize=9, color=colour, bbox=box)

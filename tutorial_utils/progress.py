@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 from tqdm import tqdm
 
@@ -12,14 +13,14 @@ def in_notebook() -> bool:
 
 
 def progress_bar(
-    iterable: Iterable | None = None,
+    iterable: Iterable[Any] | None = None,
     *,
     title: str,
     unit: str = " steps",
     total: int | None = None,
     unit_scale: bool = False,
     show: bool = True,
-) -> tqdm:
+) -> "tqdm[Any]":
     """Return a bar around `iterable`, or one for calls of `update(count)` up to `total`; it vanishes when it is done.
 
     It is drawn where somebody watches: on standard error in a terminal, on standard output in a notebook (where

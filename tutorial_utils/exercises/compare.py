@@ -27,7 +27,7 @@ ADVICE = {
 }
 
 
-def call(attempt: Callable, *inputs: Any) -> Any:
+def call(attempt: Callable[..., Any], *inputs: Any) -> Any:
     """Return what `attempt` returns for copies of `inputs`.
 
     Raises:
@@ -57,6 +57,11 @@ def expect_close(
 
     Raises:
         AssertionError: they differ; the message says how, and what it usually means.
+
+    >>> expect_close(10.0, 2.5, mistakes={"that is the sum; divide it by the number of entries": 10.0})
+    Traceback (most recent call last):
+        ...
+    AssertionError: Your result is 10, expected 2.5: that is the sum; divide it by the number of entries.
     """
     difference = find_difference(result, expected, name)
     if difference is None:
@@ -68,18 +73,32 @@ def expect_close(
 
 
 class Calls(TorchFunctionMode):
-    """Notes the names of the functions of PyTorch that the code in its `with` block calls."""
+    """Notes the names of the functions of PyTorch that the code in its `with` block calls.
 
-    def __init__(self):
+    >>> with Calls() as calls:
+    ...     product = torch.ones(2, 3).T @ torch.ones(2)
+    >>> calls.names
+    ['ones', '__get__', 'ones', 'matmul']
+    """
+
+    def __init__(self) -> None:
         super().__init__()
-        self.names = []
+        self.names: list[str] = []
 
-    def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
         self.names.append(getattr(function, "__name__", ""))
         return function(*args, **(kwargs or {}))
 
 
-def expect_no_loop(attempt: Callable, few: tuple, many: tuple, added: int, advice: str) -> None:
+def expect_no_loop(
+    attempt: Callable[..., Any], few: tuple[Any, ...], many: tuple[Any, ...], added: int, advice: str
+) -> None:
     """Compare how often PyTorch is called for two tuples of inputs, of which the second has `added` entries more.
 
     Raises:
@@ -97,14 +116,18 @@ def expect_no_loop(attempt: Callable, few: tuple, many: tuple, added: int, advic
 
 
 def find_difference(result: Any, expected: Any, name: str = "it") -> Difference | None:
-    """Return in words how `result` differs from `expected`, or None if it does not."""
+    """Return in words how `result` differs from `expected`, or None if it does not.
+
+    >>> find_difference(torch.tensor([1, 2]), torch.tensor([1.0, 2.0]))
+    Difference(what='it has dtype torch.int64, expected torch.float32', advice='`.float()` converts it')
+    """
     if isinstance(expected, Tensor):
         return _compare_types(result, expected, name) or _compare_tensors(result, expected, name)
     if isinstance(expected, tuple | list):
         return _compare_sequences(result, expected, name)
     if isinstance(expected, dict):
         return _compare_dicts(result, expected, name)
-    if isinstance(expected, Number) and not isinstance(expected, bool):
+    if _is_number(expected):
         return _compare_numbers(result, expected, name)
     if type(result) is not type(expected) or result != expected:
         return Difference(f"{name} is {_show(result)}, expected {_show(expected)}", _advise_none(result))
@@ -166,7 +189,7 @@ def _find_tolerances(dtype: torch.dtype) -> tuple[float, float]:
     return (1e-4, 1e-5) if torch.finfo(dtype).bits <= 32 else (1e-6, 1e-7)
 
 
-def _compare_sequences(result: Any, expected: tuple | list, name: str) -> Difference | None:
+def _compare_sequences(result: Any, expected: tuple[Any, ...] | list[Any], name: str) -> Difference | None:
     kind = tuple if isinstance(expected, tuple) else list
     if not isinstance(result, kind):
         what = f"{name} is {_name_type(result)}, expected a {kind.__name__} of length {len(expected)}"
@@ -183,7 +206,7 @@ def _compare_sequences(result: Any, expected: tuple | list, name: str) -> Differ
     return None
 
 
-def _compare_dicts(result: Any, expected: dict, name: str) -> Difference | None:
+def _compare_dicts(result: Any, expected: dict[Any, Any], name: str) -> Difference | None:
     if not isinstance(result, dict):
         return Difference(f"{name} is {_name_type(result)}, expected a dictionary", _advise_none(result))
     if result.keys() != expected.keys():
@@ -192,17 +215,22 @@ def _compare_dicts(result: Any, expected: dict, name: str) -> Difference | None:
     return next((difference for difference in differences if difference), None)
 
 
-def _compare_numbers(result: Any, expected: Number, name: str) -> Difference | None:
+def _compare_numbers(result: Any, expected: Any, name: str) -> Difference | None:
     if isinstance(result, Tensor | np.ndarray | np.generic) and np.prod(result.shape) == 1:
         what = f"{name} is {_name_type(result)}, expected a Python number"
         return Difference(what, "`.item()` takes it out")
-    if isinstance(result, bool) or not isinstance(result, Number) or isinstance(result, np.generic):
+    if not _is_number(result) or isinstance(result, np.generic):
         return Difference(f"{name} is {_show(result)}, expected the number {_show(expected)}", _advise_none(result))
     if isinstance(expected, int) and not isinstance(result, int):
         return Difference(f"{name} is {result!r}, {_name_type(result)}, expected a whole number, an int")
     if not np.isclose(result, expected, rtol=1e-4, atol=1e-6, equal_nan=True):
         return Difference(f"{name} is {_show(result)}, expected {_show(expected)}")
     return None
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether `value` is a number; True and False are none here."""
+    return isinstance(value, Number) and not isinstance(value, bool)
 
 
 def _name_type(value: Any) -> str:
@@ -215,7 +243,7 @@ def _advise_none(result: Any) -> str:
     return "is a `return` missing?" if result is None else ""
 
 
-def _advise_shape(found: tuple, expected: tuple) -> str:
+def _advise_shape(found: tuple[int, ...], expected: tuple[int, ...]) -> str:
     """Return what usually leads from the one shape to the other, or nothing."""
     if [size for size in found if size != 1] == [size for size in expected if size != 1]:
         if len(found) < len(expected):
@@ -234,7 +262,7 @@ def _is_changed(before: Any, after: Any) -> bool:
     return isinstance(before, Tensor | list | dict) and find_difference(after, before) is not None
 
 
-def _name_argument(attempt: Callable, position: int) -> str:
+def _name_argument(attempt: Callable[..., Any], position: int) -> str:
     """Return the name that the learner has given to the argument at `position`, or its number."""
     try:
         return list(inspect.signature(attempt).parameters)[position]

@@ -136,7 +136,7 @@ def verify_count_batches(attempt):
         (3, 4, False),
         (3, 4, True),
     ]:
-        expected = len(DataLoader(range(examples), batch_size=batch_size, drop_last=drop_last))
+        expected = len(DataLoader(TensorDataset(torch.arange(examples)), batch_size=batch_size, drop_last=drop_last))
         full, rest = divmod(examples, batch_size)
         if rest == 0:
             advice = {
@@ -677,7 +677,7 @@ def verify_can_be_sent(attempt):
         "a function inside a function": (local, False),
         "a list with a `lambda` in it": ([1, lambda label: label + 1], False),
         "a generator, `(n for n in [1])`": ((n for n in [1]), False),
-        "`iter(dataloader)`": (iter(DataLoader([1])), False),
+        "`iter(dataloader)`": (iter(DataLoader(TensorDataset(torch.arange(1)))), False),
         "None": (None, True),
     }
     for name, (thing, expected) in things.items():

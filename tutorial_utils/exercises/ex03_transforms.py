@@ -175,7 +175,7 @@ to_group = Exercise(
 )
 
 
-class Pictures(Dataset):
+class Pictures(Dataset[tuple[Tensor, Tensor]]):
     """Four pictures of 2 x 3 pixels. It keeps a list of the samples that were read."""
 
     def __init__(self):

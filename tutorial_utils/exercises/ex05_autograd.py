@@ -275,12 +275,13 @@ def hidden_gradient(first, second, x):  # (N, D) -> (N, H)
 
 def verify_hidden_gradient(attempt):
     warnings.simplefilter("ignore")  # a forgotten retain_grad is explained here
-    first, second = nn.Linear(3, 2), nn.Sequential(nn.Linear(2, 1), nn.Sigmoid())
+    first, last = nn.Linear(3, 2), nn.Linear(2, 1)
+    second = nn.Sequential(last, nn.Sigmoid())
     with torch.no_grad():
         first.weight.copy_(torch.tensor([[1.0, 0.0, -1.0], [0.5, 1.0, 0.0]]))
         first.bias.copy_(torch.tensor([0.0, 1.0]))
-        second[0].weight.copy_(torch.tensor([[2.0, -1.0]]))
-        second[0].bias.zero_()
+        last.weight.copy_(torch.tensor([[2.0, -1.0]]))
+        last.bias.zero_()
     x = torch.tensor([[1.0, 0.0, 1.0], [2.0, 1.0, 0.0]])
     z = torch.tensor([[0.0, 1.5], [2.0, 3.0]])  # by hand
     p = torch.sigmoid(torch.tensor([[-1.5], [1.0]]))  # of 2 · 0 - 1.5 and 2 · 2 - 3
@@ -533,7 +534,7 @@ def jacobian_by_rows(f, x):  # f: (D,) -> (K,); x (D,) -> (K, D)
 
 
 def verify_jacobian_by_rows(attempt):
-    calls = []
+    calls: list[torch.Tensor] = []
 
     def measure_box(sides):  # area, perimeter, square on the length
         length, width = sides

@@ -156,7 +156,7 @@ class _Recorder(torch.optim.SGD):
 
     def __init__(self, model, lr):
         super().__init__(model.parameters(), lr=lr)
-        self.events = []
+        self.events: list[str] = []
         model.weight.register_post_accumulate_grad_hook(lambda _: self.events.append("backward"))
 
     def zero_grad(self, set_to_none=True):
@@ -319,9 +319,10 @@ def mean_loss(dataloader, model, loss_fn):  # batches of (N, ...), (N, ...) -> f
 def verify_mean_loss(attempt):
     inputs = torch.tensor([[1.0], [2.0], [3.0], [4.0], [5.0]])
     targets = inputs + torch.tensor([[1.0], [1.0], [2.0], [2.0], [6.0]])  # squared errors: 1 1, 4 4, 36
-    model = nn.Sequential(nn.Linear(1, 1), nn.Dropout(1.0))
-    nn.init.ones_(model[0].weight)
-    nn.init.zeros_(model[0].bias)
+    layer = nn.Linear(1, 1)
+    model = nn.Sequential(layer, nn.Dropout(1.0))
+    nn.init.ones_(layer.weight)
+    nn.init.zeros_(layer.bias)
     model.train()
     recorded = []
 
@@ -355,7 +356,7 @@ def verify_mean_loss(attempt):
         "The number is right, but a graph was recorded for each batch, for a backward pass that never comes: "
         "`with torch.no_grad():`."
     )
-    assert model[0].weight.item() == 1, "The weights have changed: measuring learns nothing, so it needs no optimizer."
+    assert layer.weight.item() == 1, "The weights have changed: measuring learns nothing, so it needs no optimizer."
 
 
 mean_loss = Exercise(

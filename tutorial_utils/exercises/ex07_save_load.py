@@ -42,7 +42,7 @@ class _Attack:
         return _note_that_code_ran, ()
 
 
-_code_ran = []
+_code_ran: list[bool] = []
 
 
 def _note_that_code_ran():
@@ -779,7 +779,8 @@ def verify_outline(attempt):
         "batches": torch.tensor(3),
     }
     expected = {"conv.weight": [4, 1, 3, 2], "conv.bias": [4], "batches": []}
-    read, load = [], torch.load
+    load = torch.load
+    read: list[bool] = []
 
     def record(*args, **kwargs):
         content = load(*args, **kwargs)

@@ -26,7 +26,7 @@ class Exercise:
         hints: one to three sentences.
     """
 
-    answer: Callable
+    answer: Callable[..., Any]
     verify: Callable[[Any], None]
     hints: Sequence[str]
     _hints_given: int = field(default=0, init=False, repr=False)
@@ -69,7 +69,18 @@ class Exercise:
         print(result)
 
     def judge(self, attempt: Any) -> tuple[str, str | BaseException]:
-        """Return the outcome, one of those in `record.OUTCOMES`, and what to say, or the learner's error to raise."""
+        """Return the outcome, one of those in `record.OUTCOMES`, and what to say, or the learner's error to raise.
+
+        >>> from tutorial_utils.exercises.compare import expect_close
+        >>> def double(x):
+        ...     return 2 * x
+        >>> exercise = Exercise(double, verify=lambda attempt: expect_close(attempt(3), 6), hints=["Add `x` to `x`."])
+        >>> for attempt in (..., lambda x: x + 2, double):
+        ...     print(exercise.judge(attempt)[1])
+        Not attempted yet.
+        Not yet. Your result is 5, expected 6.
+        Correct.
+        """
         if attempt is ...:
             return "not attempted", "Not attempted yet."
         try:
@@ -153,7 +164,7 @@ class Exercise:
             print(self.source)
 
 
-def _find_signature(attempt: Callable) -> inspect.Signature:
+def _find_signature(attempt: Callable[..., Any]) -> inspect.Signature:
     """Return the signature of `attempt`, or one that takes everything where Python does not know it."""
     try:
         return inspect.signature(attempt)

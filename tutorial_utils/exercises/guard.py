@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,17 @@ class TimeUp(BaseException):
 
 
 def is_learners(filename: str) -> bool:
-    """Return whether code from the file `filename` is the learner's: not of this package, Python or a library."""
+    """Return whether code from the file `filename` is the learner's: not of this package, Python or a library.
+
+    >>> is_learners("cell 3 of a notebook"), is_learners(torch.__file__)
+    (True, False)
+    """
     path = Path(filename)
     return not filename.startswith("<frozen") and not any(path.is_relative_to(folder) for folder in _FOREIGN)
 
 
-SETTINGS = [  # how to ask for each setting, how to set it, and what it is during a check
+Setting = tuple[Callable[[], Any], Callable[[Any], object], Any]
+SETTINGS: list[Setting] = [  # how to ask for each setting, how to set it, and what it is during a check
     (sys.getrecursionlimit, sys.setrecursionlimit, None),
     (torch.get_num_threads, torch.set_num_threads, None),
     (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms, None),
@@ -74,7 +80,7 @@ def guarded(seconds: float) -> Iterator[None]:
             np.random.set_state(dice[1])
 
 
-def _put_if_changed(ask: Callable, put: Callable, wanted: Any) -> None:
+def _put_if_changed(ask: Callable[[], Any], put: Callable[[Any], object], wanted: Any) -> None:
     """Make a setting what is wanted, unless it is: some of these calls cost time, or leave something behind."""
     if ask() != wanted:
         put(wanted)
@@ -98,7 +104,7 @@ def limit_time(seconds: float) -> Iterator[None]:
 def _limit_by_timer(seconds: float) -> Iterator[None]:
     """The way of Linux and macOS: it also ends a call that waits, such as a sleep."""
 
-    def stop(*_):
+    def stop(*_: object) -> None:
         raise TimeUp
 
     before = signal.signal(signal.SIGALRM, stop)
@@ -115,20 +121,14 @@ def _limit_by_interrupt(seconds: float) -> Iterator[None]:
     """The way of Windows: a second thread presses Ctrl-C, which is heard at the next line of Python."""
     late, over = threading.Event(), threading.Event()
 
-    def watch():
-        if not over.wait(seconds):
-            late.set()
-            _thread.interrupt_main()
-            while not over.wait(1):
-                _thread.interrupt_main()
-
-    def stop(*arguments):
+    def stop(number: int, frame: FrameType | None) -> None:
         if late.is_set():
             raise TimeUp
-        before(*arguments)  # it was the learner who pressed it
+        if callable(before):
+            before(number, frame)  # it was the learner who pressed it
 
     before = signal.signal(signal.SIGINT, stop)
-    watcher = threading.Thread(target=watch, daemon=True)
+    watcher = threading.Thread(target=_interrupt, args=(seconds, late, over), daemon=True)
     try:
         watcher.start()
         yield
@@ -136,3 +136,12 @@ def _limit_by_interrupt(seconds: float) -> Iterator[None]:
         over.set()
         watcher.join()
         signal.signal(signal.SIGINT, before)
+
+
+def _interrupt(seconds: float, late: threading.Event, over: threading.Event) -> None:
+    """Set `late` and press Ctrl-C after `seconds`, and again each second, until `over` is set."""
+    if not over.wait(seconds):
+        late.set()
+        _thread.interrupt_main()
+        while not over.wait(1):
+            _thread.interrupt_main()

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 # Every machine must draw the same bytes. So every operation here is one whose result IEEE 754 fixes to the last bit:
 # + - * / sqrt, comparisons, rounding. The last bits of sin, exp, a sum or a matrix product differ between processors.
@@ -18,6 +19,10 @@ VERSION = 1  # changes when the drawing changes, so that an old cache is not tak
 CHUNK = 250  # images of one class that are drawn at once: few enough for the processor's cache
 ROWS = np.arange(28, dtype=np.float32).reshape(1, 28, 1)  # 0 is the top row
 COLUMNS = np.arange(28, dtype=np.float32).reshape(1, 1, 28) - 13.5  # 0 is the middle
+
+Array = NDArray[np.floating]  # float32, all of them
+Number = float | Array  # one for all sheets, or one for each: (N, 1, 1)
+Point = tuple[Number, Number]
 
 
 class Paper:
@@ -31,46 +36,59 @@ class Paper:
         self.rng, self.n = rng, n
         self.y = ROWS - self.vary(-0.7, 0.7)
         self.x = COLUMNS - self.vary(-1.3, 1.3) - self.vary(-0.06, 0.06) * (self.y - 14)
-        self.cloth = np.ones((n, 28, 28), np.float32)
-        self.image = np.zeros((n, 28, 28), np.float32)
+        self.cloth: Array = np.ones((n, 28, 28), np.float32)
+        self.image: Array = np.zeros((n, 28, 28), np.float32)
 
-    def vary(self, low: float, high: float) -> np.ndarray:
+    def vary(self, low: Number, high: Number) -> Array:
         """Return one number for each sheet, (N, 1, 1), uniform between `low` and `high`."""
         return low + (high - low) * self.rng.random((self.n, 1, 1), np.float32)
 
-    def pick(self, share: float, this, that) -> np.ndarray:
+    def pick(self, share: float, this: Number, that: Number) -> Array:
         """Return `this` for about this `share` of the sheets and `that` for the others, (N, 1, 1)."""
         return np.where(self.vary(0, 1) < share, this, that).astype(np.float32)
 
-    def paint(self, cover: np.ndarray, tone=1.0, share: float = 1.0) -> None:
+    def paint(self, cover: Array, tone: Number = 1.0, share: float = 1.0) -> None:
         """Paint where `cover` is 1, `tone` times as bright as the cloth, on about this `share` of the sheets."""
         self.image += self.pick(share, 1, 0) * cover * (tone * self.cloth - self.image)
 
 
-def curve(t: np.ndarray, *points: tuple) -> np.ndarray:
-    """Return the height at `t` of the line through `points`, pairs (t, height), that goes on level at both ends."""
-    height = points[0][1]
+def curve(t: Array, *points: Point) -> Array:
+    """Return the height at `t` of the line through `points`, pairs (t, height), that goes on level at both ends.
+
+    >>> curve(np.array([0.0, 5.0, 7.5, 20.0]), (5, 1), (10, 3))
+    array([1., 1., 2., 3.])
+    """
+    height = points[0][1] + np.zeros_like(t)
     for (start, low), (stop, high) in pairwise(points):
         height = height + (high - low) * ((t - start) / (stop - start)).clip(0, 1)
     return height
 
 
-def inside(distance: np.ndarray) -> np.ndarray:
+def inside(distance: Array) -> Array:
     """Return how much of a square is covered, from 0 to 1, whose middle is so far outside (negative: inside)."""
     return (0.5 - distance).clip(0, 1)
 
 
-def between(t: np.ndarray, low, high) -> np.ndarray:
-    """Return how much of the square around `t` lies between `low` and `high`, from 0 to 1."""
-    return (np.minimum(t + 0.5, high) - np.maximum(t - 0.5, low)).clip(0, 1)
+def between(t: Array, low: Number, high: Number) -> Array:
+    """Return how much of the square around `t` lies between `low` and `high`, from 0 to 1.
+
+    >>> between(np.array([0.0, 1.0, 2.0, 3.0]), 1, 2.75)
+    array([0.  , 0.5 , 1.  , 0.25])
+    """
+    length: Array = np.minimum(t + 0.5, high) - np.maximum(t - 0.5, low)
+    return length.clip(0, 1)
 
 
-def every(t: np.ndarray, period, width) -> np.ndarray:
-    """Return the cover, from 0 to 1, of lines `width` wide, one in each `period`."""
+def every(t: Array, period: Number, width: Number) -> Array:
+    """Return the cover, from 0 to 1, of lines `width` wide, one in each `period`.
+
+    >>> every(np.arange(6.0), period=3, width=1)
+    array([1., 0., 0., 1., 0., 0.])
+    """
     return inside(np.abs(t - period * np.floor(t / period + 0.5)) - width / 2)
 
 
-def stroke(x: np.ndarray, y: np.ndarray, start: tuple, stop: tuple, width) -> np.ndarray:
+def stroke(x: Array, y: Array, start: Point, stop: Point, width: Number) -> Array:
     """Return the cover, from 0 to 1, of a pen stroke from point `start` to point `stop`."""
     (x0, y0), (x1, y1) = start, stop
     dx, dy = x1 - x0, y1 - y0
@@ -79,19 +97,19 @@ def stroke(x: np.ndarray, y: np.ndarray, start: tuple, stop: tuple, width) -> np
     return inside(np.sqrt(x * x + y * y) - width / 2)
 
 
-def ellipse(x: np.ndarray, y: np.ndarray, width, height) -> np.ndarray:
+def ellipse(x: Array, y: Array, width: Number, height: Number) -> Array:
     """Return about how far (x, y) is outside the ellipse around (0, 0) with these half axes: negative inside."""
     x, y = x / width, y / height
     return (np.sqrt(x * x + y * y) - 1) * np.minimum(width, height)
 
 
-def weave(paper: Paper, *, folds=0.0, stripes=0.0, checks=0.0, prints=0.0) -> None:
+def weave(paper: Paper, *, folds: float = 0.0, stripes: float = 0.0, checks: float = 0.0, prints: float = 0.0) -> None:
     """Give each sheet its cloth, light or dark; these shares of them get folds, stripes, checks and prints."""
     x, y, striped, checked = paper.x, paper.y, paper.pick(stripes, 1, 0), paper.pick(checks, 1, 0)
     pleats = every(x + paper.vary(-0.15, 0.15) * y, paper.vary(3, 9), 1.5)
     period, start = paper.vary(2.5, 7), paper.vary(0, 7)
     lines = np.maximum(striped, checked) * every(y - start, period, period / 2) + checked * every(x, period, period / 2)
-    dots = paper.rng.random((paper.n, 29, 29), np.float32)
+    dots: Array = paper.rng.random((paper.n, 29, 29), np.float32)
     dots = (dots[:, 1:, 1:] + dots[:, :-1, 1:] + dots[:, 1:, :-1] + dots[:, :-1, :-1]) / 4  # the mean of neighbours
     blots = ((dots - paper.vary(0.4, 0.55)) * 6).clip(0, 1)
     paper.cloth = (1 - 0.85 * paper.vary(0, 1) * paper.vary(0, 1)) * (1 - paper.vary(0, 0.002) * x * x)
@@ -100,7 +118,7 @@ def weave(paper: Paper, *, folds=0.0, stripes=0.0, checks=0.0, prints=0.0) -> No
     paper.cloth *= 1 - paper.pick(prints, paper.vary(0.2, 0.8), 0) * blots
 
 
-def body(paper: Paper, chest, *, hem, sleeve, flare) -> None:
+def body(paper: Paper, chest: Number, *, hem: Number, sleeve: Number, flare: Number) -> None:
     """Paint a garment, `chest` and `hem` half widths, with arms that end at row `sleeve` and stand out by `flare`."""
     x, y, waist = np.abs(paper.x), paper.y, chest - paper.vary(0, 1.5)
     shoulder = (2, chest - paper.vary(0, 1.5))
@@ -137,7 +155,7 @@ def opening(paper: Paper, share: float, contrast: float) -> None:
     paper.paint(shown * buttons, 1 + paper.vary(-contrast, contrast), share=0.5)
 
 
-def shoe(paper: Paper, ground, heel, height, back) -> None:
+def shoe(paper: Paper, ground: Number, heel: Number, height: Number, back: Number) -> None:
     """Paint a shoe seen from the side, toe at row `ground`, heel `heel` rows higher, `back` the last column."""
     x, y = paper.x, paper.y
     sole = ground - curve(x, (-6, 0), (5, heel))
@@ -270,16 +288,18 @@ def ankle_boot(paper: Paper) -> None:
 GARMENTS = (t_shirt, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag, ankle_boot)  # torchvision's order
 
 
-def draw_chunk(label: int, seed: np.random.SeedSequence) -> np.ndarray:
+def draw_chunk(label: int, seed: np.random.SeedSequence) -> NDArray[np.uint8]:
     """Return CHUNK images of one class, (CHUNK, 28, 28) uint8, that depend on nothing but `label` and `seed`."""
     paper = Paper(np.random.default_rng(seed), CHUNK)
     GARMENTS[label](paper)
     grain = paper.rng.random((CHUNK, 28, 28), np.float32) - paper.rng.random((CHUNK, 28, 28), np.float32)
-    image = paper.image * (1 + 0.3 * paper.vary(0, 1) * paper.vary(0, 1) * grain)
+    image: Array = paper.image * (1 + 0.3 * paper.vary(0, 1) * paper.vary(0, 1) * grain)
     return (255 * image.clip(0, 1) + 0.5).astype(np.uint8)
 
 
-def draw(train: bool, report: Callable[[int], None] = lambda count: None) -> tuple[np.ndarray, np.ndarray]:
+def draw(
+    train: bool, report: Callable[[int], object] = lambda count: None
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return images (N, 28, 28) uint8 and labels (N,) uint8, 0 to 9 equally often, in a shuffled order.
 
     N is 60,000 for the training set and 10,000 for the test set. `report(k)` is called when k more images are done.

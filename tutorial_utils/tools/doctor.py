@@ -11,6 +11,10 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
 
 COURSE = "tutorial-utils"
 OK, NOTE, BAD = "[OK]", "[--]", "[!!]"  # fine; works, with a limit; the course cannot run
@@ -70,13 +74,15 @@ def check_packages() -> Finding:
     missing = [name for name, version, _ in packages() if version is None]
     if missing:
         return BAD, f"{', '.join(missing)} missing: {INSTALL}."
-    strange = [f"{name} {version} (not {wanted})" for name, version, wanted in packages() if version not in wanted]
+    strange = [
+        f"{name} {version} (not {wanted})" for name, version, wanted in packages() if version and version not in wanted
+    ]
     if strange:
         return NOTE, f"the course is not tested with {', '.join(strange)}; for what it is tested with, {INSTALL}."
     return OK, "all there, in the versions that the course needs"
 
 
-def packages() -> Iterator[tuple]:
+def packages() -> Iterator[tuple[str, str | None, "SpecifierSet"]]:
     """Yield, for each package that the course needs, its name, its version here or None, and the versions wanted."""
     from packaging.requirements import Requirement
 
@@ -159,10 +165,7 @@ def check_disk() -> Finding:
     free = shutil.disk_usage(place).free / 1e6
     fits = free > 100 and place.is_dir() and os.access(place, os.W_OK)
     if not fits and fashion_mnist.find_source(folder) is None:
-        return (
-            BAD,
-            f"{folder} is full ({free:,.0f} MB free) or not yours to write: set TUTORIAL_DATA to another.",
-        )
+        return BAD, f"{folder} is full ({free:,.0f} MB free) or not yours to write: set TUTORIAL_DATA to another."
     return OK, f"{free / 1000:,.1f} GB free in {place}"
 
 

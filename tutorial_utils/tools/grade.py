@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from subprocess import DEVNULL
+from typing import Any, TextIO
 
 import nbformat
 from nbclient import NotebookClient
@@ -38,7 +39,7 @@ Random and downloaded data are those of the course: set TUTORIAL_DATA and TUTORI
 """
 
 
-class Graded(dict):
+class Graded(dict[str, str]):
     """The outcome of each exercise of one notebook by key, such as `01_tensors.standardize`; `.remark`, its problem."""
 
     remark = ""
@@ -47,8 +48,20 @@ class Graded(dict):
 class Client(NotebookClient):
     """Executes a notebook and keeps no output but errors: an endless print must not fill the memory."""
 
-    def output(self, outputs: list, message: dict, *args, **kwargs) -> NotebookNode | None:
-        return super().output(outputs, message, *args, **kwargs) if message["msg_type"] == "error" else None
+    def output(
+        self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int
+    ) -> NotebookNode | None:
+        return super().output(outs, msg, display_id, cell_index) if msg["msg_type"] == "error" else None
+
+
+def grade_all(paths: Sequence[Path], timeout: float, jobs: int) -> dict[Path, Graded]:
+    """Return what became of the exercises in each of the notebook files, graded `jobs` at a time."""
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        running = {path: pool.submit(grade, path, timeout) for path in dict.fromkeys(paths)}
+        finished = as_completed(running.values())
+        for _ in progress_bar(finished, title="grading", unit=" notebooks", total=len(running)):
+            pass
+    return {path: graded.result() for path, graded in running.items()}
 
 
 def grade(path: Path, timeout: float) -> Graded:
@@ -118,7 +131,7 @@ def explain_silence(cell: NotebookNode | None, remark: str) -> str:
     return "not attempted"
 
 
-def write_table(results: dict[Path, Graded], file: object) -> None:
+def write_table(results: dict[Path, Graded], file: TextIO) -> None:
     """Write the table: the columns of the exercises stand in the order of the notebooks."""
     asked = {key for graded in results.values() for key in graded}
     every = [exercise.key for module in find_modules() for exercise in find_exercises(module).values()]
@@ -131,6 +144,7 @@ def write_table(results: dict[Path, Graded], file: object) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Grade the notebooks named on the command line and write the table."""
     parser = argparse.ArgumentParser(
         prog="python -m tutorial_utils.grade",
         description="Execute copies of notebooks and write which of their exercises are solved, as a CSV table.",
@@ -147,13 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.output and not options.output.parent.is_dir():
         parser.error(f"--output {options.output}: there is no folder {options.output.parent}.")
 
-    results = dict.fromkeys(options.notebooks)
-    with ThreadPoolExecutor(max(1, options.jobs)) as pool:
-        running = {pool.submit(grade, path, options.timeout): path for path in results}
-        with progress_bar(title="grading", unit=" notebooks", total=len(running)) as bar:
-            for finished in as_completed(running):
-                results[running[finished]] = finished.result()
-                bar.update()
+    results = grade_all(options.notebooks, options.timeout, options.jobs)
     if options.output:
         with options.output.open("w", encoding="utf-8", newline="") as file:
             write_table(results, file)
