@@ -1,5 +1,6 @@
 from collections import Counter
 from itertools import combinations
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -9,11 +10,10 @@ import torch
 from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
 
+from tutorial_utils import style
 from tutorial_utils.data import CLASSES
 from tutorial_utils.models import NeuralNetwork
 from tutorial_utils.plots import (
-    BLUE,
-    ORANGE,
     draw_graph,
     plot_bars,
     plot_confusion,
@@ -21,6 +21,7 @@ from tutorial_utils.plots import (
     plot_panels,
     show_images,
 )
+from tutorial_utils.style import BLUE, ORANGE
 
 HISTORY = {"train_loss": [2.0, 1.0, 0.5], "val_loss": [2.1, 1.2, 0.9], "val_accuracy": [0.3, 0.6, 0.7]}
 FIGURES = {
@@ -60,6 +61,55 @@ def test_each_returns_a_new_figure_and_changes_nothing_else(make_figure):
 def test_a_notebook_shows_the_picture(make_figure):
     content, _ = DisplayFormatter().format(make_figure())
     assert content["image/png"].startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("sheet", ["dark_background", "ggplot", "grayscale", "seaborn-v0_8-talk"])
+def test_a_picture_is_the_same_under_every_style_sheet(sheet, make_figure):
+    expected = make_figure()._repr_png_()
+    with plt.style.context(sheet):
+        assert make_figure()._repr_png_() == expected
+        figure = make_figure()
+    assert figure._repr_png_() == expected
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """A function that makes matplotlib find these fonts, and no others, next to its own."""
+
+    def install(*names):
+        fonts = [SimpleNamespace(name=name) for name in ("DejaVu Sans", *names)]
+        monkeypatch.setattr(style, "fontManager", SimpleNamespace(ttflist=fonts))
+
+    yield install
+    style.find_chinese_fonts.cache_clear()
+    style.tell_of_missing_font.cache_clear()
+
+
+def test_chinese_is_written_in_the_best_font_that_is_installed(installed):
+    style.find_chinese_fonts.cache_clear()
+    installed("SimHei", "Noto Sans CJK JP", "Other")
+    with style.course_style():
+        assert mpl.rcParams["font.sans-serif"][-2:] == ["Noto Sans CJK JP", "SimHei"]
+    with mpl.rc_context({"font.sans-serif": ["Mine"]}), style.course_style():
+        assert mpl.rcParams["font.sans-serif"] == ["Mine", "Noto Sans CJK JP", "SimHei"]
+
+
+def test_without_a_chinese_font_one_line_says_which_package_has_one(installed, capsys):
+    style.find_chinese_fonts.cache_clear()
+    installed()
+    for _ in range(2):  # warnings are errors: there is none for each character
+        plot_bars([0.5, 0.25], ["外套", "衬衫"], "准确率")._repr_png_()
+    assert capsys.readouterr().out.count("fonts-noto-cjk") == 1
+
+
+def test_a_history_of_numbers_says_that_they_have_no_accuracy():
+    nothing = float("nan")
+    losses, accuracy = plot_history({"val_loss": [2.0, 1.0], "val_accuracy": [nothing, nothing]}).axes
+    assert [text.get_text() for text in accuracy.texts] == [
+        "none: the labels are numbers,\nwhich can be close, not right or wrong"
+    ]
+    assert losses.texts == []
+    assert plot_history({"val_accuracy": [nothing, 0.5]}).axes[0].texts == []
 
 
 @pytest.mark.parametrize("name", ["plot_history", "plot_bars", "plot_confusion"])

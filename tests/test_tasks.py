@@ -1,4 +1,4 @@
-"""The loops on tasks that the lessons do not have: numbers worked out another way, or a sentence before the first step."""
+"""The loops on tasks that the lessons do not have: numbers worked out another way, or a sentence at once."""
 
 import copy
 import math
@@ -352,7 +352,7 @@ def test_a_model_without_parameters_is_measured_on_the_cpu():
 def test_a_batch_of_one_example_in_front_of_batch_normalisation_is_told():
     model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
     dataloader = batches(torch.rand(9, 3), torch.arange(9) % 3, size=4)  # the last batch has one example
-    with pytest.raises(ValueError, match="one example only.*drop_last=True, or with another batch_size"):
+    with pytest.raises(ValueError, match=r"one example only.*drop_last=True, or with another batch_size"):
         train_loop(dataloader, model, nn.CrossEntropyLoss(), sgd(model))
     test_loop(dataloader, model, nn.CrossEntropyLoss())  # where running averages are used, one is enough
 
@@ -377,7 +377,7 @@ def test_a_wrapped_model_learns_and_measures_the_same(wrap):
 
 def test_an_optimizer_of_an_earlier_model_is_told_before_the_first_step():
     model, earlier = nn.Linear(4, 3), nn.Linear(4, 3)
-    with pytest.raises(ValueError, match="holds none of this model's parameters.*build it anew"):
+    with pytest.raises(ValueError, match=r"holds none of this model's parameters.*build it anew"):
         train_loop([(torch.zeros(2, 4), torch.zeros(2).long())], model, nn.CrossEntropyLoss(), sgd(earlier))
 
 

@@ -1,50 +1,26 @@
 """The figures of the course, in one style. Each function returns a new figure and changes nothing else."""
 
-import io
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-import matplotlib as mpl
-import matplotlib.figure
 import networkx as nx
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
-from matplotlib.rcsetup import cycler
 from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
 from torch import Tensor
 from torch.autograd.graph import Node
 
-# Blue and orange are told apart by colour-blind readers too (Okabe and Ito, https://jfly.uni-koeln.de/color/).
-BLUE, ORANGE = "#0072b2", "#d55e00"
-STYLE = mpl.RcParams(
-    {
-        "axes.axisbelow": True,
-        "axes.grid": True,
-        "axes.prop_cycle": cycler(color=[BLUE, ORANGE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00"]),
-        "axes.spines.right": False,
-        "axes.spines.top": False,
-        "figure.dpi": 110,
-        "font.size": 11,
-        "grid.color": "#dddddd",
-    }
-)
+from tutorial_utils.style import BLUE, ORANGE, STYLE, Figure, course_style
+
+NO_ACCURACY = "none: the labels are numbers,\nwhich can be close, not right or wrong"
 
 Edge = tuple[Node, Node, int]  # from, to, and the number among the edges between these two
 Stop = Node | tuple[Node, Node, int, int]  # a node, or where an edge passes a row
 Place = tuple[float, float]  # x and y, in inches
-
-
-class Figure(matplotlib.figure.Figure):
-    """A figure that a notebook shows when a cell ends in it, without pyplot, which would keep it and show it again."""
-
-    def _repr_png_(self) -> bytes:
-        image = io.BytesIO()
-        self.savefig(image, format="png", bbox_inches="tight")
-        return image.getvalue()
 
 
 def show_images(images: Tensor, titles: Sequence[str] | None = None, columns: int | None = None) -> Figure:
@@ -58,7 +34,7 @@ def show_images(images: Tensor, titles: Sequence[str] | None = None, columns: in
     rows = -(-len(pixels) // columns)
     side = max(1.25, 2.5 / columns)  # inches
     white = max(pixels.max(), 1 if pixels.dtype.kind == "f" else 255)
-    with mpl.rc_context(STYLE):
+    with course_style():
         figure = Figure(figsize=(side * columns, (side + 0.3 * bool(titles)) * rows), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes in grid.flat:
@@ -76,7 +52,8 @@ def show_images(images: Tensor, titles: Sequence[str] | None = None, columns: in
 def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
     """Return a figure of a training history, one value per epoch: losses on the left, accuracies (0 to 1) on the right.
 
-    Names that end in "loss" are drawn on the left, names that end in "accuracy" on the right.
+    Names that end in "loss" are drawn on the left, names that end in "accuracy" on the right. Where every accuracy is
+    nan, a line on the right says why.
 
     Raises:
         ValueError: no name ends in either.
@@ -86,7 +63,7 @@ def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
         raise ValueError(
             f'None of the names {list(history)} ends in "loss" or "accuracy", so there is no curve to draw.'
         )
-    with mpl.rc_context(STYLE):
+    with course_style():
         figure = Figure(figsize=(4.5 * len(kinds), 3.2), layout="constrained")
         for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False).flat, kinds, strict=True):
             for name, values in history.items():
@@ -96,6 +73,8 @@ def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
             axes.xaxis.get_major_locator().set_params(integer=True)
             if kind == "accuracy":
                 _label_percent(axes, "y")
+            if all(np.isnan(line.get_ydata()).all() for line in axes.lines):
+                axes.text(0.5, 0.5, NO_ACCURACY, ha="center", va="center", transform=axes.transAxes, color="0.3")
             axes.legend(frameon=False)
     return figure
 
@@ -110,7 +89,7 @@ def plot_panels(
     """
     names = list(dict.fromkeys(name for runs in groups.values() for name in runs))
     colours = STYLE["axes.prop_cycle"].by_key()["color"]
-    with mpl.rc_context(STYLE):
+    with course_style():
         figure = Figure(figsize=(3.3 * len(groups), 4.2), layout="constrained")
         panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
         for axes, (title, runs) in zip(panels, groups.items(), strict=True):
@@ -141,7 +120,7 @@ def plot_bars(
     """Return a figure with a bar for each of the `values`, shares from 0 to 1, one highlighted, the average dashed."""
     values = [float(value) for value in values]
     colours = [ORANGE if i == highlight else BLUE for i in range(len(values))]
-    with mpl.rc_context(STYLE):
+    with course_style():
         figure = Figure(figsize=(6, 0.34 * len(values) + 0.8), layout="constrained")
         axes = figure.subplots()
         bars = axes.barh(names, values, color=colours)
@@ -167,7 +146,7 @@ def plot_confusion(matrix: Tensor, classes: Sequence[str]) -> Figure:
     """
     counts = matrix.numpy(force=True)
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)  # (K, K), each row sums to 1
-    with mpl.rc_context(STYLE | {"axes.grid": False}):
+    with course_style({"axes.grid": False}):
         figure = Figure(figsize=(0.62 * len(classes) + 1.6, 0.55 * len(classes) + 1.4), layout="constrained")
         axes = figure.subplots()
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -199,7 +178,7 @@ def draw_graph(output: Tensor, names: Mapping[str, Tensor] | None = None) -> Fig
     left = min(-2.4, *(x - widths.get(stop, 0) / 2 - 0.1 for stop, (x, _) in places.items()))
     right = max(2.4, *(x + widths.get(stop, 0) / 2 + 0.1 for stop, (x, _) in places.items()))
     bottom, top = min(y for _, y in places.values()) - 0.55, 0.4
-    with mpl.rc_context(STYLE):
+    with course_style():
         figure = Figure(figsize=(right - left, top - bottom))
         axes = figure.add_axes((0, 0, 1, 1), xlim=(left, right), ylim=(bottom, top))  # one unit is one inch
         axes.set_axis_off()
