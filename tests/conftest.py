@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from forked import CONTEXT, Forked, ForkedKernel, run_kernel
+from forked import FORKS, Forked, ForkedKernel, run_kernel
 from jupyter_client.provisioning import local_provisioner
 
 from tutorial_utils import data, sketches
@@ -86,7 +86,7 @@ def quick_kernels(fork, monkeypatch) -> None:
     def launch(command, cwd=None, env=None, **pipes):
         return ForkedKernel(fork(run_kernel, command, cwd, **env))
 
-    if CONTEXT.get_start_method() == "forkserver":
+    if FORKS:
         monkeypatch.setattr(local_provisioner, "launch_kernel", launch)
 
 

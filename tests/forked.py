@@ -1,6 +1,7 @@
 """Processes that cost next to nothing: forked from one that has imported PyTorch, which takes seconds each time.
 
-Linux forks safely; elsewhere each process is a fresh one, slower and otherwise the same.
+Linux forks safely; elsewhere each process is a fresh one, slower and otherwise the same. So it is in `make mutate`,
+which tests each mutant in a fork of its own: that cannot use what its parent forks from.
 """
 
 import multiprocessing
@@ -10,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
-CONTEXT = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+FORKS = sys.platform == "linux" and "MUTANT_UNDER_TEST" not in os.environ
+CONTEXT = multiprocessing.get_context("forkserver" if FORKS else "spawn")
 CONTEXT.set_forkserver_preload(
     ["pytest", "ipykernel.kernelapp", "tutorial_utils.train", "tutorial_utils.exercises.ex00_quickstart"]
 )
