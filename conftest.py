@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-CPU_SECONDS = 900  # of all tests, notebooks included: user and sys of `time make test`
+CPU_SECONDS = 540  # of all tests, notebooks included: user and sys of `time make test`
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -14,7 +14,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Return how long the tests will take, before a run of all of them."""
-    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS or config.getoption("keyword"):
         return None
     cores = config.getoption("numprocesses") or 1
     minutes = max(1, round(CPU_SECONDS / 60 / cores))

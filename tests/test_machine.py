@@ -37,7 +37,10 @@ def test_where_nothing_limits_the_cores_there_is_a_worker_for_each(hooks, monkey
 def test_a_run_of_all_tests_says_how_long_it_takes_and_no_other_does(workers, said, hooks, monkeypatch):
     monkeypatch.setattr(hooks, "CPU_SECONDS", 900)
     sources = pytest.Config.ArgsSource
-    config = SimpleNamespace(args_source=sources.TESTPATHS, getoption={"numprocesses": workers}.get)
+    options = {"numprocesses": workers, "keyword": ""}
+    config = SimpleNamespace(args_source=sources.TESTPATHS, getoption=options.get)
     assert hooks.pytest_report_header(config) == f"About {said}"
-    config.args_source = sources.ARGS
+    options["keyword"] = "links"
+    assert hooks.pytest_report_header(config) is None
+    options["keyword"], config.args_source = "", sources.ARGS
     assert hooks.pytest_report_header(config) is None
