@@ -1,4 +1,4 @@
-"""What several test files share: a tiny Fashion-MNIST, a switch-off for the network, and a browser."""
+"""What several test files share: a tiny Fashion-MNIST, a switch-off for the network, processes, and a browser."""
 
 import hashlib
 import json
@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import FORKS, Forked, ForkedKernel, run_kernel
+from jupyter_client.provisioning import local_provisioner
 
 from tutorial_utils import data, sketches
 
@@ -61,6 +63,31 @@ def real_set(real_files, own_data_folder) -> Path:
     (own_data_folder / "FashionMNIST").mkdir(parents=True)
     real_files.rename(own_data_folder / "FashionMNIST" / "raw")
     return own_data_folder
+
+
+@pytest.fixture
+def fork(tmp_path_factory) -> Iterator[Callable[..., Forked]]:
+    """A function that starts a process, as `Forked` says; those that have not ended end with the test."""
+    begun = []
+
+    def begin(function: Callable, *arguments: object, **environment: str) -> Forked:
+        begun.append(Forked(tmp_path_factory.mktemp("process"), function, *arguments, **environment))
+        return begun[-1]
+
+    yield begin
+    for process in begun:
+        process.kill()
+
+
+@pytest.fixture
+def quick_kernels(fork, monkeypatch) -> None:
+    """Jupyter forks its kernels, where processes are forked; PyTorch is imported in them already."""
+
+    def launch(command, cwd=None, env=None, **pipes):
+        return ForkedKernel(fork(run_kernel, command, cwd, **env))
+
+    if FORKS:
+        monkeypatch.setattr(local_provisioner, "launch_kernel", launch)
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import copy
 import os
 import pickle
 import signal
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
@@ -257,18 +255,17 @@ def test_the_new_file_is_on_the_disk_before_it_takes_the_name(tmp_path, monkeypa
     assert path.read_bytes() == b"new"
 
 
+def write_half_and_die(path):
+    with write_atomically(path) as file:
+        file.write(b"half")
+        file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that cannot be caught")
-def test_a_process_killed_half_way_leaves_the_old_file_and_the_next_save_tidies_up(saved):
+def test_a_process_killed_half_way_leaves_the_old_file_and_the_next_save_tidies_up(saved, fork):
     old = saved.read_bytes()
-    program = """
-import os, signal, sys
-from tutorial_utils.checkpoints import write_atomically
-with write_atomically(sys.argv[1]) as file:
-    file.write(b"half")
-    file.flush()
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-    assert subprocess.run([sys.executable, "-c", program, saved]).returncode == -signal.SIGKILL
+    assert fork(write_half_and_die, saved).finish().returncode == -signal.SIGKILL
     assert saved.read_bytes() == old
     model, optimizer, _ = new_run()
     save_checkpoint(saved, model, optimizer, 7)

@@ -2,6 +2,8 @@ import csv
 import io
 import subprocess
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -13,7 +15,6 @@ from tutorial_utils.grade import main
 IMPORT = "from tutorial_utils.exercises import ex01_tensors as ex"
 EXERCISES = list(find_exercises(ex01_tensors).values())
 FIRST, SECOND, THIRD = [exercise for exercise in EXERCISES if not exercise.asks_for_a_value][:3]
-ENDLESS = "while True:\n    pass"
 
 
 def asks(exercise, code):
@@ -32,72 +33,143 @@ def hand_in(tmp_path):
     return write
 
 
-def grade(*arguments):
-    """Run the command; return its table, a dictionary for each row, and what it said on standard error."""
-    command = [sys.executable, "-m", "tutorial_utils.grade", *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
-    return list(csv.DictReader(io.StringIO(result.stdout))), result.stderr
+def read_table(text):
+    """Return the rows of a table, a dictionary each."""
+    return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_each_notebook_gets_a_row_whatever_is_in_it(hand_in, tmp_path):
-    def stub(exercise):
-        return f"def {exercise.name}(*inputs):\n    raise NotImplementedError"
+class OneByOne(ThreadPoolExecutor):
+    """Runs what is submitted at once, in the thread of the test: threads of their own leave event loops open."""
 
-    files = [
-        hand_in("solved.ipynb", f"import torch\n{IMPORT}", asks(FIRST, FIRST.source), asks(SECOND, stub(SECOND))),
-        hand_in("wrong.ipynb", IMPORT, f"ex.{FIRST.name}.check(lambda *inputs: None)\nex.{SECOND.name}.check(7)"),
-        hand_in("crash.ipynb", IMPORT, asks(FIRST, "syntax error"), f"ex.{SECOND.name}.check(lambda *x: 1 / 0)"),
-        hand_in(
-            "killed.ipynb",
-            IMPORT,
-            f"ex.{FIRST.name}.check(7)",
-            "import os; os.write(2, b'Traceback'); os._exit(1)",
-            asks(SECOND, ""),
-        ),
-        hand_in("endless.ipynb", IMPORT, f"ex.{FIRST.name}.check(7)", ENDLESS, asks(SECOND, "")),
-        hand_in("printing.ipynb", IMPORT, "while True:\n    print('x' * 1000)", asks(FIRST, "")),
-        hand_in("asking.ipynb", IMPORT, "input()", f"ex.{FIRST.name}.check(7)"),
-        hand_in("empty.ipynb"),
-        tmp_path / "missing.ipynb",
-        tmp_path,
-        tmp_path / "text.ipynb",
-    ]
-    files[-1].write_text("no notebook")
-    before = {file: file.read_bytes() for file in files if file.is_file()}
+    def submit(self, function, *arguments):
+        finished = Future()
+        finished.set_result(function(*arguments))
+        return finished
 
-    table, said = grade(*files, "--timeout=30", "--jobs=4")
 
-    assert {file: file.read_bytes() for file in before} == before
-    assert sorted(tmp_path.iterdir()) == sorted(before)
-    assert [row["file"] for row in table] == [str(file) for file in files]
+@pytest.fixture
+def grade(quick_kernels, monkeypatch, capsys):
+    """Returns a function that does what the command does, in this process, and returns its table."""
+    monkeypatch.setattr("tutorial_utils.grade.ThreadPoolExecutor", OneByOne)
+
+    def run(*arguments):
+        main([str(argument) for argument in arguments])
+        return read_table(capsys.readouterr().out)
+
+    return run
+
+
+def stub(exercise):
+    return f"def {exercise.name}(*inputs):\n    raise NotImplementedError"
+
+
+CORRECT, NOT_YET, NOT_ATTEMPTED = "correct", "not yet", "not attempted"
+CRASHED, TIMED_OUT = "crashed", "timed out"
+CHECK_7 = f"ex.{FIRST.name}.check(7)"
+HANDED_IN = {  # the cells of each notebook, what became of the first two exercises, and the remark
+    "solved.ipynb": (
+        [f"import torch\n{IMPORT}", asks(FIRST, FIRST.source), asks(SECOND, stub(SECOND))],
+        (CORRECT, NOT_ATTEMPTED),
+        "",
+    ),
+    "wrong.ipynb": (
+        [IMPORT, f"ex.{FIRST.name}.check(lambda *inputs: None)\nex.{SECOND.name}.check(7)"],
+        (NOT_YET, NOT_YET),
+        "",
+    ),
+    "crash.ipynb": (
+        [IMPORT, asks(FIRST, "syntax error"), f"ex.{SECOND.name}.check(lambda *x: 1 / 0)"],
+        (CRASHED, CRASHED),
+        "",
+    ),
+    "killed.ipynb": (
+        [IMPORT, CHECK_7, "import os; os.write(2, b'Traceback'); os._exit(1)", asks(SECOND, "")],
+        (NOT_YET, CRASHED),
+        "its kernel died",
+    ),
+    "asking.ipynb": ([IMPORT, "input()", CHECK_7], (NOT_YET, NOT_ATTEMPTED), ""),
+    "empty.ipynb": ([], ("", ""), "imports no exercises as ex"),
+}
+ENDLESS = {
+    "endless.ipynb": (
+        [IMPORT, CHECK_7, "while True:\n    pass", asks(SECOND, "")],
+        (NOT_YET, TIMED_OUT),
+        "timed out after 30 s",
+    ),
+    "printing.ipynb": (
+        [IMPORT, "while True:\n    print('x' * 1000)", asks(FIRST, "")],
+        (TIMED_OUT, NOT_ATTEMPTED),
+        "timed out after 30 s",
+    ),
+}
+
+
+def expect_row(row, file, outcomes, remark):
+    assert row["file"] == str(file)
+    assert (row[FIRST.key], row[SECOND.key]) == outcomes
+    assert row[THIRD.key] == (NOT_ATTEMPTED if outcomes[0] else "")
+    assert row["total"] == str(outcomes.count(CORRECT))
+    assert row["remark"] == remark
+
+
+def expect_table(table, files, handed_in):
+    """The table has a row for each notebook, and for three files that are none."""
+    assert len(table) == len(files) == len(handed_in) + 3
     assert list(table[0])[1:-2] == [exercise.key for exercise in EXERCISES]
-    outcomes = [(row[FIRST.key], row[SECOND.key], row[THIRD.key], row["total"]) for row in table]
-    assert outcomes == [
-        ("correct", "not attempted", "not attempted", "1"),
-        ("not yet", "not yet", "not attempted", "0"),
-        ("crashed", "crashed", "not attempted", "0"),
-        ("not yet", "crashed", "not attempted", "0"),
-        ("not yet", "timed out", "not attempted", "0"),
-        ("timed out", "not attempted", "not attempted", "0"),
-        ("not yet", "not attempted", "not attempted", "0"),
-        *[("", "", "", "0")] * 4,
-    ]
-    remarks = [row["remark"] for row in table]
-    assert remarks[:3] == ["", "", ""]
-    assert remarks[3] == "its kernel died"
-    assert remarks[4] == remarks[5] == "timed out after 30 s"
-    assert remarks[6] == ""
-    assert remarks[7] == "imports no exercises as ex"
-    assert remarks[8].startswith("cannot be read: ")
-    assert remarks[9].startswith("cannot be read: ")
-    assert remarks[10].startswith("is no notebook: ")
-    assert "Traceback" not in said
+    for row, file, (_, outcomes, remark) in zip(table, files, handed_in.values(), strict=False):
+        expect_row(row, file, outcomes, remark)
+    for row, file, reason in zip(table[-3:], files[-3:], ["cannot be read: "] * 2 + ["is no notebook: "], strict=True):
+        assert row["remark"].startswith(reason)
+        expect_row(row, file, ("", ""), row["remark"])
 
 
-def test_an_attempt_without_an_end_is_timed_out_and_the_notebook_goes_on(hand_in):
-    cells = f"ex.{FIRST.name}.check(lambda *inputs: [0 for _ in iter(int, 1)])", f"ex.{SECOND.name}.check(7)"
-    (row,), _ = grade(hand_in("slow.ipynb", IMPORT, *cells))
-    assert (row[FIRST.key], row[SECOND.key], row["remark"]) == ("timed out", "not yet", "")
+@pytest.fixture
+def hand_in_all(hand_in, tmp_path):
+    """Returns a function that writes notebooks, returns their files and three more; they must be left alone."""
+    before = {}
+
+    def write(handed_in):
+        files = [hand_in(name, *cells) for name, (cells, _, _) in handed_in.items()]
+        (tmp_path / "text.ipynb").write_text("no notebook")
+        files += [tmp_path / "missing.ipynb", tmp_path, tmp_path / "text.ipynb"]
+        before.update({file: file.read_bytes() for file in files if file.is_file()})
+        return files
+
+    yield write
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_each_notebook_gets_a_row_whatever_is_in_it(hand_in_all, grade):
+    files = hand_in_all(HANDED_IN)
+    expect_table(grade(*files), files, HANDED_IN)
+
+
+@pytest.mark.slow  # real kernels, two of which wait until their time is over
+def test_the_command_gives_each_notebook_its_row_in_time_too_and_keeps_quiet(hand_in_all):
+    files = hand_in_all(HANDED_IN | ENDLESS)
+    command = [sys.executable, "-m", "tutorial_utils.grade", *map(str, files), "--timeout=30", "--jobs=4"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    expect_table(read_table(result.stdout), files, HANDED_IN | ENDLESS)
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_notebook_without_an_end_is_stopped_when_its_time_is_over(name, hand_in, grade, monkeypatch, tmp_path):
+    (*cells, endless, last), outcomes, remark = ENDLESS[name]
+    late = tmp_path / "late"
+    clock = SimpleNamespace(monotonic=lambda: 1000 * late.exists())
+    monkeypatch.setattr("tutorial_utils.grade.time", clock)
+    file = hand_in(name, *cells, f"open({str(late)!r}, 'w').close()", endless, last)
+    (row,) = grade(file, "--timeout=30")
+    expect_row(row, file, outcomes, remark)
+
+
+def test_an_attempt_without_an_end_is_timed_out_and_the_notebook_goes_on(hand_in, grade):
+    less_time = "import tutorial_utils.exercises\ntutorial_utils.exercises.TIME_LIMIT = 0.2  # seconds"
+    endless = f"ex.{FIRST.name}.check(lambda *inputs: [0 for _ in iter(int, 1)])"
+    file = hand_in("slow.ipynb", f"{IMPORT}\n{less_time}", endless, f"ex.{SECOND.name}.check(7)")
+    (row,) = grade(file)
+    expect_row(row, file, (TIMED_OUT, NOT_YET), "")
 
 
 def test_the_table_goes_to_a_file(hand_in, tmp_path):

@@ -302,6 +302,7 @@ def status_of(request: urllib.request.Request, server: subprocess.Popen) -> int:
     raise AssertionError("JupyterLab ended before it answered")
 
 
+@pytest.mark.slow  # a whole JupyterLab
 def test_jupyterlab_answers_at_the_address_that_is_printed_and_ends_when_told_to(course, busy_port, tmp_path):
     environment = os.environ | {f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in ("CONFIG", "DATA", "RUNTIME")}
     script = f"from pathlib import Path; from tutorial_utils import lab; lab.COURSE = Path({str(course)!r}); lab.main()"

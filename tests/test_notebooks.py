@@ -3,6 +3,7 @@
 import ast
 import re
 import statistics
+import symtable
 from itertools import pairwise
 from pathlib import Path
 
@@ -159,10 +160,10 @@ def test_a_definition_that_the_package_has_too_is_the_packages_code(path):
 
 @each_notebook
 def test_what_a_lesson_writes_out_is_imported_after_it(path):
-    cells = code_cells(read(path))
-    for position, cell in enumerate(cells):
-        later = set().union(*(imports_of_the_package(other.source) for other in cells[position + 1 :]))
+    later = set()
+    for cell in reversed(code_cells(read(path))):
         assert definitions(cell.source).keys() & PACKAGE.keys() <= later
+        later |= imports_of_the_package(cell.source)
 
 
 def test_nothing_is_imported_from_the_package_before_a_notebook_has_shown_it():
@@ -325,6 +326,61 @@ def test_filling_in_replaces_the_stub_alone():
     assert fill_in("print(1)", {}) == ("print(1)", None)
 
 
+def find_names(source):
+    """Return the names that some code binds, and those that it needs from code before it, in its functions, too."""
+    module = symtable.symtable(source, "code", "exec")
+    bound = {name.get_name() for name in module.get_symbols() if name.is_assigned() or name.is_imported()}
+    parts, needed = [module], set()
+    while parts:
+        part = parts.pop()
+        parts += part.get_children()
+        needed |= {name.get_name() for name in part.get_symbols() if name.is_referenced() and name.is_global()}
+    return bound, needed - bound
+
+
+def find_prelude(statements, source):
+    """Return those of the statements that bind what `source` needs, and what they need themselves, in their order."""
+    last = {name: number for number, statement in enumerate(statements) for name in find_names(statement)[0]}
+    prelude, needed = set(), find_names(source)[1]
+    while needed:
+        found = {last[name] for name in needed if name in last} - prelude
+        needed = set().union(*(find_names(statements[number])[1] for number in found))
+        prelude |= found
+    return [statements[number] for number in sorted(prelude)]
+
+
+def test_the_prelude_of_an_exercise_binds_what_it_needs_and_does_nothing_else():
+    imports, training, *others = ["import a, b", "x = a.train()", "def g():\n    return y + h()", "y = b.z", "x = 1"]
+    assert find_names(imports) == ({"a", "b"}, set())
+    assert find_names(others[0]) == ({"g"}, {"h", "y"})
+    assert find_prelude([imports, training, *others], "def f(z):\n    return x + g() + z") == [imports, *others]
+
+
+@each_notebook
+def test_every_stub_is_not_attempted_yet_and_every_answer_correct(path, tmp_path, capsys):
+    """Each runs after the imports, settings and definitions above that it needs, and after nothing else."""
+    exercises = EXERCISES[f"ex{path.stem}"]
+    replies, statements = {}, []
+    for cell in code_cells(read(path)):
+        solved, name = fill_in(cell.source, exercises)
+        if name:
+            replies[name] = [run_after(statements, source, tmp_path, capsys) for source in (cell.source, solved)]
+        else:
+            statements += [ast.unparse(statement) for statement in ast.parse(cell.source).body]
+    assert replies == {key: ["Not attempted yet.\n", "Correct.\n"] for key in exercises}
+
+
+def run_after(statements, source, folder, capsys):
+    """Return what `source` prints after its prelude from the statements."""
+    namespace, file = {}, folder / "cell.py"
+    exec("\n".join(find_prelude(statements, source)), namespace)
+    file.write_text(source, encoding="utf-8")  # where `inspect` finds it
+    capsys.readouterr()
+    exec(compile(source, str(file), "exec"), namespace)
+    return capsys.readouterr().out
+
+
+@pytest.mark.slow  # every cell of every notebook, twice
 @each_notebook
 def test_it_runs_twice_in_one_kernel_unsolved_and_solved_from_another_folder(path, tmp_path):
     exercises = EXERCISES[f"ex{path.stem}"]

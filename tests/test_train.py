@@ -1,14 +1,18 @@
+import itertools
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torch.distributed as dist
+from matplotlib.figure import Figure
 from torch import nn
 
 from tutorial_utils import data, sketches, train
@@ -19,41 +23,49 @@ SIZES = {True: 137, False: 25}
 EQUAL = ["--epochs=3", "--batch-size=24", "--lr=0.01", "--seed=5"]  # the last batch of an epoch is a short one
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals, and PyTorch no torchrun there")
 
-# A script that trains as the command does, on the tiny set, and suffers a fault in the middle of its second epoch.
-WORKER = """
-import os, signal, sys
-import numpy as np
-from tutorial_utils import data, sketches, train
 
 def draw(train, report):
     print("drawing", flush=True)
-    size = {True: 137, False: 25}[train]
-    rng = np.random.default_rng(size)
-    return rng.integers(0, 256, (size, 28, 28), np.uint8), rng.integers(0, 10, size, np.uint8)
-
-sketches.draw, data.FashionMNIST.mirrors = draw, ()
-loop, epochs = train.train_loop, 0
-
-def train_loop(batches, *rest):
-    global epochs
-    epochs += 1
-    return loop(disturbed(batches), *rest)
-
-def disturbed(batches):
-    for step, batch in enumerate(batches):
-        yield batch
-        if (epochs, step) == (2, 2) and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
-            FAULT
-
-train.train_loop = train_loop
-sys.stdout.reconfigure(line_buffering=True)
-sys.exit(train.main())
-"""
-
-
-def draw(train, report):
     rng = np.random.default_rng(SIZES[train])
     return rng.integers(0, 256, (SIZES[train], 28, 28), np.uint8), rng.integers(0, 10, SIZES[train], np.uint8)
+
+
+def train_with(fault, *arguments):
+    """Train as the command does, on the tiny set, and suffer a fault in the middle of the second epoch."""
+    loop, epochs = train.train_loop, itertools.count(1)
+
+    def disturbed(batches, epoch):
+        for step, batch in enumerate(batches):
+            yield batch
+            if (epoch, step) == (2, 2) and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+                fault()
+
+    train.train_loop = lambda batches, *rest: loop(disturbed(batches, next(epochs)), *rest)
+    sketches.draw, data.FashionMNIST.mirrors = draw, ()
+    return train.main([str(argument) for argument in arguments] or None)
+
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def terminate_the_second():
+    if os.environ["RANK"] == "1":
+        terminate()
+
+
+def kill_the_second():
+    if os.environ["RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def terminate_torchrun():
+    if os.environ["RANK"] == "0":
+        os.kill(os.getppid(), signal.SIGTERM)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +80,9 @@ def tiny_set(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def settings(own_data_folder, tiny_set, monkeypatch, tmp_path):
-    """Every test trains on the tiny set, and writes to an empty folder."""
+    """Every test trains on the tiny set, draws no loss curves, which takes longer, and writes to an empty folder."""
+    figure = Figure(figsize=(1, 1))
+    monkeypatch.setattr(train, "plot_history", lambda history: figure)
     for name, value in variables(tiny_set).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
@@ -84,22 +98,47 @@ def run_alone(output, *options):
     return train.main([f"--output={output}", *options])
 
 
-def run_on(processes, *command, restarts=0, **environment):
+@pytest.fixture
+def run_together(fork):
+    """Returns a function that returns what became of processes that call a function, and find each other to do so.
+
+    They are told what torchrun tells its processes, but are forked, which is many times cheaper.
+    """
+
+    def run(processes, function, *arguments, **environment):
+        store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port)}
+        count = {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
+        torchelastic = {"TORCHELASTIC_RESTART_COUNT": "0", "TORCHELASTIC_USE_AGENT_STORE": "True"}
+        environment |= address | count | torchelastic
+        ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(processes)]
+        begun = [fork(function, *arguments, **environment, **rank) for rank in ranks]
+        return [process.finish() for process in begun]
+
+    return run
+
+
+def torchrun(processes, *command, restarts=0):
     """Return what became of a command that torchrun starts on so many processes."""
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
-    numbers = [f"--nproc-per-node={processes}", f"--max-restarts={restarts}"]
-    return run([*torchrun, *numbers, *command], **environment)
+    options = ["--standalone", "--local-addr=127.0.0.1", f"--nproc-per-node={processes}", f"--max-restarts={restarts}"]
+    return run([sys.executable, "-m", "torch.distributed.run", *options, *command])
 
 
-def run(command, **environment):
-    command = [str(part) for part in command]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, env=os.environ | environment)
+def run(command):
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=240)
 
 
-def write_worker(folder, fault):
-    """Return the script above as a file, with its fault."""
-    path = folder / "worker.py"
-    path.write_text(WORKER.replace("FAULT", fault), encoding="utf-8")
+def write_script(folder, fault):
+    """Return a file with a script that trains as the command does, and suffers the fault."""
+    path = folder / "script.py"
+    lines = [
+        "import sys",
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})",
+        "import test_train",
+        "sys.stdout.reconfigure(line_buffering=True)",
+        f"sys.exit(test_train.train_with(test_train.{fault.__name__}))",
+    ]
+    path.write_text("\n".join(lines), encoding="utf-8")
     return path
 
 
@@ -209,48 +248,63 @@ def test_the_data_folder_can_be_chosen(capsys, tiny_set, monkeypatch, tmp_path):
 
 @posix
 @pytest.mark.parametrize("processes", [1, 2, 3])
-def test_several_processes_learn_and_measure_what_one_does_with_the_same_batches(processes, expected, tmp_path):
-    done = run_on(processes, "-m", "tutorial_utils.train", *EQUAL, "--output", tmp_path / "run")
+def test_several_processes_learn_and_measure_what_one_does_with_the_same_batches(
+    processes, run_together, expected, tmp_path
+):
+    first, *others = run_together(processes, train.main, [*EQUAL, f"--output={tmp_path / 'run'}"])
+    assert [done.returncode for done in (first, *others)] == [0] * processes, first.stderr
+    assert_close(tmp_path / "run", expected)
+    lines = first.stdout.splitlines()
+    assert f"processes: {processes}," in lines[0]
+    assert len(lines) == 5
+    assert not any(done.stdout for done in others)
+
+
+@posix
+def test_a_signal_to_one_process_stops_all_after_the_same_step_and_one_prepares_the_data(run_together, tmp_path):
+    new = {"TUTORIAL_DATA": str(tmp_path / "new"), "TUTORIAL_SOURCE": "auto"}
+    options = [*EQUAL, "--output", tmp_path / "run"]
+    first, second = run_together(2, train_with, terminate_the_second, *options, **new)
+    assert (first.returncode, second.returncode) == (143, 143)
+    assert "Stopped by SIGTERM in epoch 2" in first.stdout
+    assert read_checkpoint(tmp_path / "run" / "checkpoint.pt")["epoch"] == 1
+    assert "Connection" not in first.stderr + second.stderr  # none was left alone
+    assert first.stdout.count("drawing") == 2  # training and test images
+    assert first.stdout.count("could not be downloaded") == 1
+    assert second.stdout == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [0, pytest.param(2, marks=posix)])
+def test_the_command_trains_so_without_and_with_torchrun(processes, expected, tmp_path):
+    command = ["-m", "tutorial_utils.train", *EQUAL, "--output", tmp_path / "run"]
+    done = torchrun(processes, *command) if processes else run([sys.executable, *command])
     assert done.returncode == 0, done.stderr
     assert_close(tmp_path / "run", expected)
-    lines = done.stdout.splitlines()
-    assert f"processes: {processes}," in lines[0]
-    assert len(lines) == 5  # printed once, not by every process
+    assert len(done.stdout.splitlines()) == 5  # printed once, not by every process
 
 
+@pytest.mark.slow
 @posix
 def test_a_run_goes_on_when_a_worker_is_killed_and_ends_as_if_nothing_had_happened(expected, tmp_path):
-    kill = 'os.environ["RANK"] == "1" and os.kill(os.getpid(), signal.SIGKILL)'
-    done = run_on(2, write_worker(tmp_path, kill), *EQUAL, "--output", tmp_path / "run", restarts=1)
+    script, output = write_script(tmp_path, kill_the_second), tmp_path / "run"
+    done = torchrun(2, script, *EQUAL, "--output", output, restarts=1)
     assert done.returncode == 0, done.stderr
     assert "Going on after epoch 1" in done.stdout
-    assert_close(tmp_path / "run", expected)
+    assert_close(output, expected)
 
 
+@pytest.mark.slow
 @posix
 def test_sigterm_to_torchrun_leaves_a_checkpoint_from_which_one_process_can_go_on(tmp_path):
-    stop = 'os.environ["RANK"] == "0" and os.kill(os.getppid(), signal.SIGTERM)'
-    worker, output = write_worker(tmp_path, stop), tmp_path / "run"
-    done = run_on(2, worker, "--epochs=1000000", "--batch-size=24", "--output", output)
+    script, output = write_script(tmp_path, terminate_torchrun), tmp_path / "run"
+    done = torchrun(2, script, "--epochs=1000000", "--batch-size=24", "--output", output)
     assert done.returncode == 1
     epoch = int(re.search(r"Stopped by SIGTERM in epoch (\d+)", done.stdout)[1])
 
     assert read_checkpoint(output / "checkpoint.pt")["epoch"] == epoch - 1 >= 1
     assert run_alone(output, f"--epochs={epoch}", "--batch-size=24", "--resume") == 0
     assert list(metrics(output)[0].index) == list(range(1, epoch + 1))
-
-
-@posix
-def test_a_signal_to_one_process_stops_all_after_the_same_step_and_one_prepares_the_data(tmp_path):
-    stop = 'os.environ["RANK"] == "1" and os.kill(os.getpid(), signal.SIGTERM)'
-    worker, output = write_worker(tmp_path, stop), tmp_path / "run"
-    new = {"TUTORIAL_DATA": str(tmp_path / "new"), "TUTORIAL_SOURCE": "auto"}
-    done = run_on(2, worker, *EQUAL, "--output", output, **new)
-    assert done.stdout.count("Stopped by SIGTERM in epoch 2") == 1
-    assert read_checkpoint(output / "checkpoint.pt")["epoch"] == 1
-    assert "Connection" not in done.stderr  # none was left alone
-    assert done.stdout.count("drawing") == 2  # training and test images
-    assert done.stdout.count("could not be downloaded") == 1
 
 
 def test_processes_that_see_different_checkpoints_all_end_with_a_sentence(monkeypatch):
@@ -269,11 +323,12 @@ def test_processes_that_see_different_checkpoints_all_end_with_a_sentence(monkey
 
 
 @posix
-@pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGINT", 130)])
-def test_a_run_stopped_in_mid_epoch_resumes_to_exactly_the_run_that_was_never_stopped(name, status, tmp_path, capsys):
+@pytest.mark.parametrize(("fault", "name", "status"), [(terminate, "SIGTERM", 143), (interrupt, "SIGINT", 130)])
+def test_a_run_stopped_in_mid_epoch_resumes_to_exactly_the_run_that_was_never_stopped(
+    fault, name, status, fork, tmp_path, capsys
+):
     adam = ["--epochs=4", "--batch-size=16", "--optimizer=Adam", "--lr=1e-3"]
-    worker = write_worker(tmp_path, f"os.kill(os.getpid(), signal.{name})")
-    done = run([sys.executable, worker, *adam, "--output", tmp_path / "stopped"])
+    done = fork(train_with, fault, *adam, "--output", tmp_path / "stopped").finish()
     assert done.returncode == status, done.stderr
     assert done.stderr == ""
     last = done.stdout.splitlines()[-1]
