@@ -17,7 +17,8 @@ import pytest
 from forked import FORKS, Forked, ForkedKernel, run_kernel
 from jupyter_client.provisioning import local_provisioner
 
-from tutorial_utils import data, sketches
+from tutorial_utils import data
+from tutorial_utils.storage import fashion_mnist, idx, sketches
 
 ROOT = Path(__file__).parent.parent
 SIZES = {"train": 40, "t10k": 20}
@@ -35,7 +36,7 @@ def own_data_folder(tmp_path, monkeypatch) -> Path:
     """Every test starts without data, in a data folder of its own, and with no settings but those of the tests."""
     for name in "TUTORIAL_SOURCE", "TUTORIAL_DEVICE":
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(data, "_given_up", set())
+    monkeypatch.setattr(fashion_mnist, "_given_up", set())
     folder = tmp_path / "data"
     monkeypatch.setenv("TUTORIAL_DATA", str(folder))
     monkeypatch.setattr(data.FashionMNIST, "mirrors", ())  # a test run never touches the network
@@ -50,10 +51,10 @@ def real_files(tmp_path, monkeypatch) -> Path:
     rng = np.random.default_rng(0)
     for split, size in SIZES.items():
         images = rng.integers(0, 256, (size, 28, 28), np.uint8)
-        data.write_idx(files / f"{split}-images-idx3-ubyte.gz", images)
-        data.write_idx(files / f"{split}-labels-idx1-ubyte.gz", np.arange(size, dtype=np.uint8) % 10)
-    sums = {name: hashlib.sha256((files / name).read_bytes()).hexdigest() for name in data.SHA256}
-    monkeypatch.setattr(data, "SHA256", sums)
+        idx.write_idx(files / f"{split}-images-idx3-ubyte.gz", images)
+        idx.write_idx(files / f"{split}-labels-idx1-ubyte.gz", np.arange(size, dtype=np.uint8) % 10)
+    sums = {name: hashlib.sha256((files / name).read_bytes()).hexdigest() for name in fashion_mnist.SHA256}
+    monkeypatch.setattr(fashion_mnist, "SHA256", sums)
     return files
 
 

@@ -12,8 +12,9 @@ import pytest
 import torchvision.ops
 from jupyter_client.manager import KernelManager
 
-from tutorial_utils import data, doctor
-from tutorial_utils.doctor import BAD, NOTE, OK
+from tutorial_utils.storage import fashion_mnist
+from tutorial_utils.tools import doctor
+from tutorial_utils.tools.doctor import BAD, NOTE, OK
 
 Usage = namedtuple("Usage", ["total", "used", "free"])
 
@@ -22,7 +23,7 @@ def run_without(*modules: str) -> subprocess.CompletedProcess:
     """The doctor in a fresh Python in which these modules cannot be imported."""
     script = (
         f"import sys; sys.modules |= dict.fromkeys({modules!r})\n"
-        "from tutorial_utils import doctor\n"
+        "from tutorial_utils.tools import doctor\n"
         "sys.exit(doctor.main())"
     )
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
@@ -171,7 +172,7 @@ def test_the_real_data_are_found(real_set):
 
 
 def test_the_drawn_data_are_found(own_data_folder, quick_sketches):
-    data.draw(own_data_folder)
+    fashion_mnist.draw(own_data_folder)
     assert doctor.check_data() == (OK, f"the drawn stand-in, in {own_data_folder}")
 
 
@@ -199,7 +200,7 @@ def test_a_full_disk_matters_only_while_the_data_are_not_there(own_data_folder, 
     assert mark == BAD
     assert "50 MB free" in sentence
     assert "TUTORIAL_DATA" in sentence
-    data.draw(own_data_folder)
+    fashion_mnist.draw(own_data_folder)
     assert doctor.check_disk()[0] == OK
 
 

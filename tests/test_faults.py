@@ -20,9 +20,10 @@ import pytest
 import torch
 from forked import tell, wait_for_ever
 
-from tutorial_utils import data, sketches
+from tutorial_utils import data
 from tutorial_utils.checkpoints import load_checkpoint, save_checkpoint
 from tutorial_utils.loops import fit, test_loop
+from tutorial_utils.storage import download, fashion_mnist, files, sketches
 
 ROOT = Path(__file__).parent.parent
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such links, mounts and signals")
@@ -31,7 +32,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such links, m
 def load(mirrors=(), sums=None):
     """Load the data, with a thousandth of the work that drawing is, and print what they are."""
     sketches.draw = draw
-    data.FashionMNIST.mirrors, data.SHA256 = mirrors, sums or data.SHA256
+    data.FashionMNIST.mirrors, fashion_mnist.SHA256 = mirrors, sums or fashion_mnist.SHA256
     images = data.FashionMNIST()
     print(f"source {images.source} {len(images)}")
 
@@ -151,12 +152,12 @@ def test_real_names_the_address_and_the_reason_and_keeps_nothing(
     fault, patience, reason, serve_badly, monkeypatch, own_data_folder
 ):
     url = serve_badly(fault)
-    monkeypatch.setattr(data, "TIMEOUT", patience)
-    monkeypatch.setattr(data, "LARGEST", 2**20)
+    monkeypatch.setattr(download, "TIMEOUT", patience)
+    monkeypatch.setattr(download, "LARGEST", 2**20)
     monkeypatch.setattr(data.FashionMNIST, "mirrors", (url,))
     monkeypatch.setenv("TUTORIAL_SOURCE", "real")
     for _ in range(2):  # nothing partial is taken for data in the next run
-        with pytest.raises(data.DownloadError) as caught:
+        with pytest.raises(download.DownloadError) as caught:
             data.FashionMNIST()
         assert url in str(caught.value)
         assert reason in str(caught.value)
@@ -167,8 +168,8 @@ def test_real_names_the_address_and_the_reason_and_keeps_nothing(
 def test_auto_ends_on_the_drawn_set_and_says_why(
     fault, patience, reason, serve_badly, monkeypatch, quick_sketches, capsys
 ):
-    monkeypatch.setattr(data, "TIMEOUT", patience)
-    monkeypatch.setattr(data, "LARGEST", 2**20)
+    monkeypatch.setattr(download, "TIMEOUT", patience)
+    monkeypatch.setattr(download, "LARGEST", 2**20)
     monkeypatch.setattr(data.FashionMNIST, "mirrors", (serve_badly(fault), serve_badly(fault)))
     assert data.FashionMNIST().source == "sketch"
     assert capsys.readouterr().out.count(reason) == 2
@@ -181,27 +182,27 @@ def test_a_server_that_is_slow_or_sends_elsewhere_serves(fault, serve_badly, mon
 
 
 def test_the_time_until_a_server_answers_does_not_count_as_slowness(serve_badly, monkeypatch):
-    monkeypatch.setattr(data, "TIMEOUT", 1)
-    monkeypatch.setattr(data, "SLOWEST", 20_000)  # it sends about 40 kB per second, but begins after 0.9 of 1 second
+    monkeypatch.setattr(download, "TIMEOUT", 1)
+    monkeypatch.setattr(download, "SLOWEST", 20_000)  # it sends 40 kB per second, but begins after 0.9 of 1 second
     monkeypatch.setattr(data.FashionMNIST, "mirrors", (serve_badly("late"),))
     assert data.FashionMNIST().source == "real"
 
 
 def test_a_steady_server_serves_for_longer_than_one_look_at_its_pace(serve_badly, monkeypatch):
-    monkeypatch.setattr(data, "TIMEOUT", 1)
-    monkeypatch.setattr(data, "SLOWEST", 5_000)  # it sends some 12 kB per second, 1 kB at a time, for 2 seconds
+    monkeypatch.setattr(download, "TIMEOUT", 1)
+    monkeypatch.setattr(download, "SLOWEST", 5_000)  # it sends some 12 kB per second, 1 kB at a time, for 2 seconds
     monkeypatch.setattr(data.FashionMNIST, "mirrors", (serve_badly("steady"),))
     assert data.FashionMNIST().source == "real"
 
 
 def test_the_course_gives_two_silent_mirrors_less_time_than_drawing_would_be_worth():
-    assert 2 * data.TIMEOUT <= 20  # and drawing takes less than ten seconds
+    assert 2 * download.TIMEOUT <= 20  # and drawing takes less than ten seconds
 
 
 def test_a_name_that_cannot_be_looked_up_is_told(real_files, monkeypatch):
     monkeypatch.setenv("TUTORIAL_SOURCE", "real")
     monkeypatch.setattr(data.FashionMNIST, "mirrors", ("http://no-such-host.invalid/",))
-    with pytest.raises(data.DownloadError, match=r"no-such-host\.invalid/: .*(name|Name|service)"):
+    with pytest.raises(download.DownloadError, match=r"no-such-host\.invalid/: .*(name|Name|service)"):
         data.FashionMNIST()
 
 
@@ -215,17 +216,17 @@ def test_a_file_that_cannot_be_read_is_replaced_or_told(policy, real_set, monkey
     data.FashionMNIST()
     monkeypatch.setenv("TUTORIAL_SOURCE", policy)
     source = "sketch" if policy == "sketch" else "real"
-    broken = data.source_folder(real_set, source) / "t10k-labels-idx1-ubyte.gz"
+    broken = fashion_mnist.source_folder(real_set, source) / "t10k-labels-idx1-ubyte.gz"
     broken.unlink()
     broken.symlink_to(broken)  # even the administrator cannot read it
     if policy == "real":
-        with pytest.raises(data.DownloadError):
+        with pytest.raises(download.DownloadError):
             data.FashionMNIST()
         with pytest.raises(RuntimeError, match="cannot be read"):
             data.FashionMNIST(download=False)
     else:
         assert data.FashionMNIST().source == "sketch"
-        assert data.find_damage(real_set, "sketch") is None
+        assert fashion_mnist.verify(real_set, "sketch") is None
 
 
 @pytest.fixture
@@ -269,10 +270,10 @@ def test_a_read_only_folder_with_the_data_serves_a_class(real_set, tmp_path):
 def test_eight_processes_that_start_at_once_get_the_same_bytes(fork, own_data_folder):
     processes = [fork(load, TUTORIAL_SOURCE="sketch") for _ in range(8)]
     assert {finish(process) for process in processes} == {"source sketch 60"}
-    assert data.find_damage(own_data_folder, "sketch") is None
+    assert fashion_mnist.verify(own_data_folder, "sketch") is None
     assert sorted(path.name for path in (own_data_folder / "FashionMNIST").iterdir()) == [
         ".lock",
-        data.source_folder(own_data_folder, "sketch").name,
+        fashion_mnist.source_folder(own_data_folder, "sketch").name,
     ]
 
 
@@ -314,10 +315,10 @@ def test_what_a_process_left_that_was_killed_after_its_work_is_removed(real_set)
 
 
 def test_the_work_of_another_process_is_left_alone(real_set):
-    with data._workplace(real_set) as scratch:
+    with fashion_mnist.workspace(real_set) as scratch:
         (scratch / "half").touch()
-        assert data.find_source(real_set) == "real"
-        data._tidy(real_set)
+        assert fashion_mnist.find_source(real_set) == "real"
+        files.remove_leftovers(fashion_mnist.home(real_set))
         assert (scratch / "half").exists()
 
 
@@ -409,11 +410,11 @@ def load_and_stay(*offer):
 def test_killed_at_any_moment_of_getting_data_the_next_run_succeeds(
     policy, time_of_kill, fork, own_data_folder, serve_badly
 ):
-    offer = ([serve_badly("slow")], data.SHA256) if policy == "real" else ()
+    offer = ([serve_badly("slow")], fashion_mnist.SHA256) if policy == "real" else ()
     kill_at_random(fork(load_and_stay, *offer, TUTORIAL_SOURCE=policy), latest=2 if policy == "real" else 0.05)
     assert finish(fork(load, *offer, TUTORIAL_SOURCE=policy)).startswith(f"source {policy}")
     kept = {path.name for path in (own_data_folder / "FashionMNIST").iterdir()}
-    assert kept == {".lock", data.source_folder(own_data_folder, policy).name}
+    assert kept == {".lock", fashion_mnist.source_folder(own_data_folder, policy).name}
 
 
 def load_really():
@@ -426,7 +427,7 @@ def test_killed_while_really_drawing_the_next_run_succeeds(fork, own_data_folder
     for _ in range(3):
         kill_at_random(fork(load_really, TUTORIAL_SOURCE="sketch"), latest=6)
     assert finish(fork(load_really, TUTORIAL_SOURCE="sketch")) == "sketch"
-    assert data.find_damage(own_data_folder, "sketch") is None
+    assert fashion_mnist.verify(own_data_folder, "sketch") is None
     assert not (own_data_folder / "FashionMNIST" / "unfinished").exists()
 
 
@@ -531,7 +532,8 @@ def test_every_text_file_is_opened_in_utf_8():
         import warnings
         warnings.filterwarnings("error", category=EncodingWarning, module="tutorial_utils")  # the libraries are theirs
         import os, pathlib
-        from tutorial_utils import data, doctor, grade, lab, train
+        from tutorial_utils import data, train
+        from tutorial_utils.tools import doctor, grade, lab
         from tutorial_utils.exercises.record import read_record, remember
         remember("01_tensors.standardize", "correct")
         print(len(read_record(pathlib.Path(os.environ["TUTORIAL_PROGRESS"]))))

@@ -9,8 +9,8 @@ import nbformat
 import pytest
 
 from tutorial_utils.exercises import ex01_tensors
-from tutorial_utils.exercises.record import find_exercises
-from tutorial_utils.grade import main
+from tutorial_utils.exercises.catalogue import find_exercises
+from tutorial_utils.tools.grade import main
 
 IMPORT = "from tutorial_utils.exercises import ex01_tensors as ex"
 EXERCISES = list(find_exercises(ex01_tensors).values())
@@ -50,7 +50,7 @@ class OneByOne(ThreadPoolExecutor):
 @pytest.fixture
 def grade(quick_kernels, monkeypatch, capsys):
     """Returns a function that does what the command does, in this process, and returns its table."""
-    monkeypatch.setattr("tutorial_utils.grade.ThreadPoolExecutor", OneByOne)
+    monkeypatch.setattr("tutorial_utils.tools.grade.ThreadPoolExecutor", OneByOne)
 
     def run(*arguments):
         main([str(argument) for argument in arguments])
@@ -158,14 +158,14 @@ def test_a_notebook_without_an_end_is_stopped_when_its_time_is_over(name, hand_i
     (*cells, endless, last), outcomes, remark = ENDLESS[name]
     late = tmp_path / "late"
     clock = SimpleNamespace(monotonic=lambda: 1000 * late.exists())
-    monkeypatch.setattr("tutorial_utils.grade.time", clock)
+    monkeypatch.setattr("tutorial_utils.tools.grade.time", clock)
     file = hand_in(name, *cells, f"open({str(late)!r}, 'w').close()", endless, last)
     (row,) = grade(file, "--timeout=30")
     expect_row(row, file, outcomes, remark)
 
 
 def test_an_attempt_without_an_end_is_timed_out_and_the_notebook_goes_on(hand_in, grade):
-    less_time = "import tutorial_utils.exercises\ntutorial_utils.exercises.TIME_LIMIT = 0.2  # seconds"
+    less_time = "from tutorial_utils.exercises import exercise\nexercise.TIME_LIMIT = 0.2  # seconds"
     endless = f"ex.{FIRST.name}.check(lambda *inputs: [0 for _ in iter(int, 1)])"
     file = hand_in("slow.ipynb", f"{IMPORT}\n{less_time}", endless, f"ex.{SECOND.name}.check(7)")
     (row,) = grade(file)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from jupyterlab.labapp import LabApp
 
-from tutorial_utils import lab
+from tutorial_utils.tools import lab
 
 
 @pytest.fixture
@@ -305,7 +305,8 @@ def status_of(request: urllib.request.Request, server: subprocess.Popen) -> int:
 @pytest.mark.slow  # a whole JupyterLab
 def test_jupyterlab_answers_at_the_address_that_is_printed_and_ends_when_told_to(course, busy_port, tmp_path):
     environment = os.environ | {f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in ("CONFIG", "DATA", "RUNTIME")}
-    script = f"from pathlib import Path; from tutorial_utils import lab; lab.COURSE = Path({str(course)!r}); lab.main()"
+    script = f"from pathlib import Path; from tutorial_utils.tools import lab; lab.COURSE = Path({str(course)!r})"
+    script += "; lab.main()"
     process = subprocess.Popen(
         [sys.executable, "-c", script, f"--port={busy_port}", "--ip=127.0.0.1", "--no-browser"],
         env=environment,

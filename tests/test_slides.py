@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tutorial_utils.exercises.record import find_exercises, find_modules
+from tutorial_utils.exercises.catalogue import find_exercises, find_modules
 
 pytestmark = pytest.mark.site
 

@@ -15,8 +15,12 @@ import torch.distributed as dist
 from matplotlib.figure import Figure
 from torch import nn
 
-from tutorial_utils import data, sketches, train
+from tutorial_utils import data, train
 from tutorial_utils.checkpoints import load_checkpoint, read_checkpoint
+from tutorial_utils.models import NeuralNetwork
+from tutorial_utils.storage import fashion_mnist, sketches
+from tutorial_utils.training import output as output_folder
+from tutorial_utils.training import processes as process_group
 
 # 126 to train on, which one, two and three processes can share evenly; 11 to validate with, which they cannot, nor 25.
 SIZES = {True: 137, False: 25}
@@ -74,7 +78,7 @@ def tiny_set(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sketches, "draw", draw)
-        data.draw(folder)
+        fashion_mnist.draw(folder)
     return folder
 
 
@@ -82,7 +86,7 @@ def tiny_set(tmp_path_factory):
 def settings(own_data_folder, tiny_set, monkeypatch, tmp_path):
     """Every test trains on the tiny set, draws no loss curves, which takes longer, and writes to an empty folder."""
     figure = Figure(figsize=(1, 1))
-    monkeypatch.setattr(train, "plot_history", lambda history: figure)
+    monkeypatch.setattr(output_folder, "plot_history", lambda history: figure)
     for name, value in variables(tiny_set).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
@@ -182,7 +186,7 @@ def test_without_training_it_measures_the_fresh_model_as_worked_out_by_hand(tmp_
     assert run_alone(tmp_path, "--epochs=0", "--seed=3") == 0
 
     torch.manual_seed(3)
-    model = train.NeuralNetwork()
+    model = NeuralNetwork()
     test = data.FashionMNIST(train=False)
     logits = model(test.data.unsqueeze(1) / 255)
     loss = nn.functional.cross_entropy(logits, test.targets).item()
@@ -204,7 +208,7 @@ def test_the_files_in_the_output_folder_are_whole_and_agree(expected):
     assert {file.name for file in expected.iterdir()} == {
         *("checkpoint.pt", "history.png", "metrics.csv", "options.json", "test.json")
     }
-    model = train.NeuralNetwork()
+    model = NeuralNetwork()
     assert load_checkpoint(expected / "checkpoint.pt", model) == 3
     curves, test = metrics(expected)
     assert list(curves.index) == [1, 2, 3]
@@ -311,12 +315,12 @@ def test_processes_that_see_different_checkpoints_all_end_with_a_sentence(monkey
     def gather(everyone, seen):
         everyone[:] = [seen, 3]
 
-    monkeypatch.setattr(train.dist, "is_initialized", lambda: True)
-    monkeypatch.setattr(train.dist, "get_world_size", lambda: 2)
-    monkeypatch.setattr(train.dist, "all_gather_object", gather)
-    train.check_same(3)
+    monkeypatch.setattr(process_group.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(process_group.dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(process_group.dist, "all_gather_object", gather)
+    process_group.require_same(3)
     with pytest.raises(ValueError, match=r"\[2, 3\].*--output that they share"):
-        train.check_same(2)
+        process_group.require_same(2)
 
 
 # ------------------------------------------------------------------------------------------------- stopping, going on
@@ -350,9 +354,9 @@ def test_a_signal_that_comes_while_a_checkpoint_is_written_waits_until_it_is(mon
             os.kill(os.getpid(), signal.SIGTERM)
         train_save(path, model, optimizer, epoch)
 
-    train_save = train.save_checkpoint
+    train_save = output_folder.save_checkpoint
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(train, "save_checkpoint", save)
+    monkeypatch.setattr(output_folder, "save_checkpoint", save)
     assert run_alone(tmp_path, "--epochs=3") == 143
     assert signal.getsignal(signal.SIGTERM) == before
     assert read_checkpoint(tmp_path / "checkpoint.pt")["epoch"] == 1
@@ -376,9 +380,9 @@ def test_an_epoch_whose_checkpoint_could_not_be_saved_is_trained_again(monkeypat
             raise OSError(28, "No space left on device")
         train_save(path, model, optimizer, epoch)
 
-    train_save = train.save_checkpoint
+    train_save = output_folder.save_checkpoint
     with monkeypatch.context() as patch:
-        patch.setattr(train, "save_checkpoint", save)
+        patch.setattr(output_folder, "save_checkpoint", save)
         assert run_alone(tmp_path, *EQUAL) == 1
     assert capsys.readouterr().err == "OSError: [Errno 28] No space left on device\n"
     assert len(pd.read_csv(tmp_path / "metrics.csv")) == 2
