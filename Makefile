@@ -21,12 +21,12 @@ mutate: .venv/.installed-dev  ## change the code in a thousand places, and list 
 	@$(PY) -m mutmut run
 	@$(PY) -m mutmut results
 
-site: .venv/.installed-site  ## make the course, executed, as web pages in build/site: 2 minutes, then less
+site: .venv/.installed-dev  ## make the course, executed, as web pages in build/site: 2 minutes, then less
 	@$(PY) -m docs.execute
 	@$(PY) -m sphinx -q -W --keep-going -c docs -d build/doctrees . build/site $(ARGS)
 	@echo "The site is in build/site. To look at it: $(PY) -m http.server -d build/site"
 
-slides: .venv/.installed-site  ## make slides of every notebook in build/slides
+slides: .venv/.installed-dev  ## make slides of every notebook in build/slides
 	@$(PY) -m docs.slides $(ARGS)
 
 browse: site slides  ## test the site, the slides and JupyterLab in Debian's Chromium (apt install chromium)
@@ -40,8 +40,11 @@ format: .venv/.installed-dev  ## format code and notebooks, and mend what ruff c
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
-bench: .venv/.installed-bench  ## measure how fast the course is, next to others: the table in the README, 12 minutes
+bench: .venv/.installed-dev  ## measure how fast the course is, next to others: the table in the README, 12 minutes
 	@$(PY) -m benchmarks.speed $(ARGS)
+
+minutes: .venv/.installed-dev  ## measure what set-up and checks take (ARGS: setup, tests or ci): 15 minutes
+	@$(PY) -m benchmarks.minutes $(ARGS)
 
 recipes: .venv/.installed  ## compare what the drawn and the real images teach: 6 minutes
 	@$(PY) -m benchmarks.recipes
@@ -49,25 +52,22 @@ recipes: .venv/.installed  ## compare what the drawn and the real images teach: 
 picture: .venv/.installed  ## make the picture in the README from notebook 00
 	@$(PY) .github/picture.py
 
-lock: .venv/.installed-dev  ## write requirements.lock anew from pyproject.toml (ARGS=--upgrade: newer versions)
-	@$(PY) -m uv pip compile --universal --python-version 3.11 --all-extras --no-annotate --no-header -q \
-	    -o requirements.lock pyproject.toml $(ARGS)
+COMPILE = $(PY) -m uv pip compile pyproject.toml -q --universal --python-version 3.11 --generate-hashes \
+    --no-annotate --no-header
+
+lock: .venv/.installed-dev  ## write requirements.lock, and .txt from it, anew (ARGS=--upgrade: newer versions)
+	@$(COMPILE) --all-extras -o requirements.lock $(ARGS)
+	@$(COMPILE) --extra test -c requirements.lock -o requirements.txt
 
 clean:  ## remove .venv and all caches; work/, with your answers, stays
 	@rm -rf .venv mutants .pytest_cache .ruff_cache build *.egg-info
 	@find tutorial_utils tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 # The set-up is done once: again only when a file below changed, or when .venv can no longer be used.
-.venv/.installed: requirements.lock pyproject.toml $(shell sh install.sh --sound || echo unsound)
-	@sh install.sh test
+.venv/.installed: requirements.lock requirements.txt pyproject.toml $(shell sh install.sh --sound || echo unsound)
+	@sh install.sh
 
-.venv/.installed-dev: .venv/.installed
+.venv/.installed-dev: .venv/.installed requirements.lock
 	@sh install.sh dev
 
-.venv/.installed-bench: .venv/.installed
-	@sh install.sh bench
-
-.venv/.installed-site: .venv/.installed
-	@sh install.sh site
-
-.PHONY: help lab test cover faults mutate site slides browse check format bench recipes picture lock clean unsound
+.PHONY: help lab test cover faults mutate site slides browse check format bench minutes recipes picture lock clean unsound
