@@ -1,4 +1,4 @@
-"""What the set-up and the checks of a change take: `make minutes` prints a table of ratios; `ARGS=setup` measures a part.
+"""What the set-up and the checks of a change take: `make minutes` prints ratios, and `ARGS=setup` a part of them.
 
 `setup` compares the set-up by uv with that by pip, each in a clone of its own with warm caches; `tests` compares
 `make test`, and `ci` compares `.ci/run` in a clone, with the notebooks alone. Exits with status 1 if a bound is broken.
