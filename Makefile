@@ -12,27 +12,27 @@ test: .venv/.installed  ## run all tests, the notebooks included
 	@$(PY) -m pytest $(ARGS)
 
 cover: .venv/.installed  ## measure which lines and branches the unit tests reach, and fail below 95 %
-	@$(PY) -m pytest tests --ignore=tests/test_notebooks.py --cov $(ARGS)
+	@$(PY) -m pytest tests tutorial_utils --ignore=tests/test_notebooks.py --cov $(ARGS)
 
-faults: .venv/.installed  ## run the long tests: kills, a cut network, other languages: 30 minutes
-	@$(PY) -m pytest -m long $(ARGS)
+faults: .venv/.installed  ## run the slow tests, and the long ones: kills, a cut network, other languages
+	@$(PY) -m pytest -m "slow or long" $(ARGS)
 
 mutate: .venv/.installed-dev  ## change the code in a thousand places, and list what no test notices: 20 minutes
 	@$(PY) -m mutmut run
 	@$(PY) -m mutmut results
 
-site: .venv/.installed-site  ## make the course, executed, as web pages in build/site: 2 minutes, then less
+site: .venv/.installed-dev  ## make the course, executed, as web pages in build/site: 2 minutes, then less
 	@$(PY) -m docs.execute
 	@$(PY) -m sphinx -q -W --keep-going -c docs -d build/doctrees . build/site $(ARGS)
 	@echo "The site is in build/site. To look at it: $(PY) -m http.server -d build/site"
 
-slides: .venv/.installed-site  ## make slides of every notebook in build/slides
+slides: .venv/.installed-dev  ## make slides of every notebook in build/slides
 	@$(PY) -m docs.slides $(ARGS)
 
 browse: site slides  ## test the site, the slides and JupyterLab in Debian's Chromium (apt install chromium)
 	@$(PY) -m pytest tests -m site $(ARGS)
 
-check: .venv/.installed-dev  ## report what ruff finds in code and notebooks, and change nothing
+check: .venv/.installed-dev  ## report what ruff finds in code and notebooks, and mypy in types; change nothing
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
@@ -41,8 +41,11 @@ format: .venv/.installed-dev  ## format code and notebooks, and mend what ruff c
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
-bench: .venv/.installed-bench  ## measure how fast the course is, next to others: the table in the README, 12 minutes
+bench: .venv/.installed-dev  ## measure how fast the course is, next to others: the table in the README, 12 minutes
 	@$(PY) -m benchmarks.speed $(ARGS)
+
+minutes: .venv/.installed-dev  ## measure what set-up and checks take (ARGS: setup, tests or ci): 15 minutes
+	@$(PY) -m benchmarks.minutes $(ARGS)
 
 recipes: .venv/.installed  ## compare what the drawn and the real images teach: 6 minutes
 	@$(PY) -m benchmarks.recipes
@@ -50,25 +53,22 @@ recipes: .venv/.installed  ## compare what the drawn and the real images teach: 
 picture: .venv/.installed  ## make the picture in the README from notebook 00
 	@$(PY) .github/picture.py
 
-lock: .venv/.installed-dev  ## write requirements.lock anew from pyproject.toml (ARGS=--upgrade: newer versions)
-	@$(PY) -m uv pip compile --universal --python-version 3.11 --all-extras --no-annotate --no-header -q \
-	    -o requirements.lock pyproject.toml $(ARGS)
+COMPILE = $(PY) -m uv pip compile pyproject.toml -q --universal --python-version 3.11 --generate-hashes \
+    --no-annotate --no-header
+
+lock: .venv/.installed-dev  ## write requirements.lock, and .txt from it, anew (ARGS=--upgrade: newer versions)
+	@$(COMPILE) --all-extras -o requirements.lock $(ARGS)
+	@$(COMPILE) --extra test -c requirements.lock -o requirements.txt
 
 clean:  ## remove .venv and all caches; work/, with your answers, stays
 	@rm -rf .venv mutants .pytest_cache .ruff_cache build *.egg-info
 	@find tutorial_utils tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 # The set-up is done once: again only when a file below changed, or when .venv can no longer be used.
-.venv/.installed: requirements.lock pyproject.toml $(shell sh install.sh --sound || echo unsound)
-	@sh install.sh test
+.venv/.installed: requirements.lock requirements.txt pyproject.toml $(shell sh install.sh --sound || echo unsound)
+	@sh install.sh
 
-.venv/.installed-dev: .venv/.installed
+.venv/.installed-dev: .venv/.installed requirements.lock
 	@sh install.sh dev
 
-.venv/.installed-bench: .venv/.installed
-	@sh install.sh bench
-
-.venv/.installed-site: .venv/.installed
-	@sh install.sh site
-
-.PHONY: help lab test cover faults mutate site slides browse check format bench recipes picture lock clean unsound
+.PHONY: help lab test cover faults mutate site slides browse check format bench minutes recipes picture lock clean unsound

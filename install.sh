@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes .venv and installs the course with one of its extras into it: `sh install.sh test`. The Makefile runs it.
+# Makes .venv and installs the course into it: `sh install.sh` for learners, `sh install.sh dev` for developers. The
+# Makefile runs it. uv installs, or pip where there is no uv (or where INSTALLER=pip); both check each file's hash.
 # A shell script, because it has to work, and to say what is missing, where there is no Python yet.
 # `sh install.sh --sound` only tells, by its exit status, whether .venv is there and can be used.
 
@@ -44,50 +45,149 @@ choose_python() {
 Install one from https://www.python.org/downloads/, or name one that you have: make PYTHON=/path/to/python3.$newest"
 }
 
+# Sets $uv to the first of these that runs, else to nothing.
+find_uv() {
+    for uv in "$@"; do
+        [ "${INSTALLER:-uv}" = uv ] && "$uv" --version >/dev/null 2>&1 && return
+    done
+    uv=
+}
+
+# One pip is among the packages. Where there is no uv, another has to come before them.
 make_venv() {
     choose_python
-    "$python" -c 'import venv, ensurepip' 2>/dev/null || fail "Python $version has no ensurepip, without which it \
-makes no .venv. On Debian and Ubuntu, run: sudo apt install python${version%.*}-venv; then run make again."
-    said=$({ "$python" -m venv --clear --without-pip .venv && .venv/bin/python -m ensurepip --default-pip; } 2>&1) ||
-        explain "$said"
+    modules=venv
+    [ -n "$uv" ] || modules='venv, ensurepip'
+    "$python" -c "import $modules" 2>/dev/null || fail "Python $version has no ensurepip, without which it makes no \
+.venv. On Debian and Ubuntu, run: sudo apt install python${version%.*}-venv; then run make again."
+    said=$({
+        "$python" -m venv --clear --without-pip .venv && { [ -n "$uv" ] || .venv/bin/python -m ensurepip --default-pip; }
+    } 2>&1) || explain "$said"
 }
 
-# pip's progress bars stay on the terminal: with a log, -q drops the lines between them, but not the bars.
-# What it complains about is kept in memory: on a full disk there is no file to keep it in.
-install() {
-    echo "Installing the course into .venv. The first time this downloads PyTorch, up to 3 GB, and takes minutes."
-    rm -f .venv/install.log
+# uv writes its bars and its complaints to one stream, and draws only on a terminal: this parts them.
+show_bars='
+import fcntl, os, subprocess, sys, termios, tty
+ours, theirs = os.openpty()
+tty.setraw(theirs)
+fcntl.ioctl(theirs, termios.TIOCSWINSZ, fcntl.ioctl(1, termios.TIOCGWINSZ, bytes(8)))  # as wide as the real one
+uv = subprocess.Popen(sys.argv[1:], stderr=theirs)
+os.close(theirs)
+try:
+    while said := os.read(ours, 2**16):
+        bars, erase, rest = said.rpartition(b"\x1b[2K")
+        is_bar = erase and b"\n" not in rest
+        os.write(1, said if is_bar else bars + erase)
+        os.write(2, b"" if is_bar else rest)
+except OSError:  # the end, on Linux
+    pass
+sys.exit(uv.wait())'
+
+# Installs with uv, or with pip. Bars go to the terminal (with a log, pip -q leaves out all but them), complaints
+# into $said: on a full disk there is no file to keep them in.
+get() {
     {
-        said=$(PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_USER=0 .venv/bin/python -m pip install -q --log .venv/install.log \
-            -c requirements.lock -e ".[$1]" 2>&1 >&3)
-    } 3>&1 || explain "$said"
+        said=$(
+            exec 2>&1 >&3
+            if [ -z "$uv" ]; then
+                PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_USER=0 \
+                    .venv/bin/python -m pip install -q --log .venv/install.log "$@"
+            elif [ -t 1 ]; then
+                .venv/bin/python -c "$show_bars" "$uv" pip install --python .venv/bin/python "$@"
+            else
+                "$uv" pip install -q --python .venv/bin/python "$@"
+            fi
+        )
+    } 3>&1
 }
 
-# Fails with one sentence for what venv or pip said; the processes that pip starts complain only in its log.
-explain() {
+# Sets $uv to the uv of the lock. Where there is none for the machine it stays empty: pip goes on alone.
+fetch_uv() {
+    said=$(awk '/^[a-z]/ { wanted = /^uv==/ } wanted' requirements.lock 2>&1 >.venv/uv.txt) || explain "$said"
+    get --require-hashes --only-binary :all: -r .venv/uv.txt || name_fault "$said"
+    find_uv .venv/bin/uv
+}
+
+# Has uv ask the mirror that pip would ask.
+follow_pip() {
+    mirror=${PIP_INDEX_URL:-$(cat /etc/pip.conf "$HOME/.pip/pip.conf" "$HOME/.config/pip/pip.conf" \
+        "$HOME/Library/Application Support/pip/pip.conf" "$PIP_CONFIG_FILE" 2>/dev/null |
+        sed -n 's/^index-url *[=:] *//p' | tail -n 1)}
+    [ -z "$mirror" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$mirror}"
+}
+
+# Another build of PyTorch has other hashes than the lock, and brings its own CUDA, if any.
+get_another_pytorch() {
+    said=$(awk '/^[a-z]/ { other = /^(torch|torchvision|triton|cuda-[a-z]+|nvidia-[a-z0-9-]+)==/ } !other' "$1" \
+        2>&1 >.venv/others.txt) || explain "$said"
+    get --require-hashes --no-deps --no-build-isolation -r .venv/others.txt || explain "$said"
+    export PIP_EXTRA_INDEX_URL="$address" UV_INDEX="$address" UV_INDEX_STRATEGY=unsafe-best-match
+    # shellcheck disable=SC2046  # one word for each package
+    get $(sed -n -e 's/^\(torch==[^ ]*\).*/\1/p' -e 's/^\(torchvision==[^ ]*\).*/\1/p' "$1") || explain "$said"
+    printf '%s\n' "$address" >.venv/.address
+}
+
+install() {
+    echo "Installing the course into .venv. The first time this downloads PyTorch, up to 3 GB: one to three minutes on a \
+fast line."
+    rm -f .venv/install.log
+    follow_pip
+    [ -n "$uv" ] || [ "${INSTALLER:-uv}" != uv ] || fetch_uv
+    address=${PIP_EXTRA_INDEX_URL:-$(cat .venv/.address 2>/dev/null)}
+    if [ -n "$address" ]; then
+        get_another_pytorch "$1"
+    else
+        get --require-hashes --no-deps --no-build-isolation -r "$1" || explain "$said"
+    fi
+    get --no-deps --no-build-isolation -e . || explain "$said"
+}
+
+# Fails with one sentence if what venv, pip or uv said is a fault from outside; pip's own processes complain in its log.
+name_fault() {
     said=$(printf '%s\n' "$1" && grep -E 'WARNING: |ERROR: |Errno' .venv/install.log 2>/dev/null)
+    [ -z "$uv" ] || printf '%s\n' "$1" 2>/dev/null >.venv/install.log
+    details=$(ls .venv/install.log 2>/dev/null) # there is none before something is installed
+    details=${details:+ Details: $details}
     case $said in
     *'[Errno 28]'* | *'[Errno 122]'* | *'No space left'* | *'quota exceeded'*)
-        fail "The disk is full, here or in ${TMPDIR:-/tmp}. Installing takes up to 12 GB on Linux and 3 GB elsewhere \
-(the README tells how to get a smaller PyTorch): free some space, then run make again." ;;
-    *'connection broken'* | *onnectionError* | *onnectTimeout* | *'timed out'* | *ProxyError* | *'ailed to connect'*)
-        fail "pip cannot reach the packages: check the network (or the proxy), then run make again. \
-Details: .venv/install.log" ;;
+        fail "The disk is full, here, in ${TMPDIR:-/tmp} or in your cache folder. Installing takes up to 12 GB on Linux \
+and 3 GB elsewhere (the README tells how to get a smaller PyTorch): free some space, then run make again." ;;
+    *'Hash mismatch'* | *'DO NOT MATCH THE HASHES'*)
+        package=$(printf '%s\n' "$said" |
+            sed -n -e 's/.*Hash mismatch for `\(.*\)`.*/\1/p' -e 's/^ *\([^ ]*==[^ ]*\) from .*/\1/p' | tail -n 1)
+        fail "What came as ${package:-a package} is not what the lock names (its hash differs), so it was not installed: \
+run make again, with another mirror if you use one; if that does not help, report it.$details" ;;
+    *'Missing dependencies for SOCKS'*)
+        fail "pip cannot use a SOCKS proxy: unset ALL_PROXY (and set HTTPS_PROXY=http://... if you need a proxy), or \
+install uv, which can; then run make again." ;;
+    *'connection broken'* | *onnectionError* | *onnectTimeout* | *'timed out'* | *ProxyError* | *'Proxy URL'* | \
+        *'ailed to connect'* | *'error sending request'* | *'response body'*)
+        fail "The packages cannot be reached: check the network (or the proxy), then run make again.$details" ;;
     esac
-    reason=$(printf '%s\n' "$said" | sed -n 's/.*ERROR: //p' | tail -n 1)
-    details=$(ls .venv/install.log 2>/dev/null) # there is none before pip runs
-    fail "Installing failed: ${reason:-$(printf '%s\n' "$1" | grep . | tail -n 1)}${details:+ Details: $details}"
+}
+
+# Fails with one sentence for anything that was said.
+explain() {
+    name_fault "$1"
+    reason=$(printf '%s\n' "$said" | sed -n -e 's/.*ERROR: //p' -e 's/.*error: //p' -e 's/^ *cause: //p' | tail -n 1)
+    fail "Installing failed: ${reason:-$(printf '%s\n' "$1" | grep . | tail -n 1)}$details"
 }
 
 if [ "${1:-}" = --sound ]; then
     is_sound
     exit
 fi
-is_sound || make_venv
-install "${1:-test}"
-if [ "${1:-test}" = test ]; then
-    pwd -P >.venv/.installed
+if is_sound; then
+    find_uv uv .venv/bin/uv
 else
-    : >".venv/.installed-$1"
+    find_uv uv
+    make_venv
+fi
+if [ "${1:-}" = dev ]; then
+    install requirements.lock
+    : >.venv/.installed-dev
+else
+    install requirements.txt
+    pwd -P >.venv/.installed
 fi
 echo "Installed."

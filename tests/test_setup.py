@@ -1,13 +1,16 @@
-"""The set-up, with stand-ins for Python: nothing is installed. And: files that repeat a fact agree on it."""
+"""The set-up, with stand-ins for Python, pip and uv: nothing is installed. And: files that repeat a fact agree."""
 
+import inspect
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
+import conftest
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -20,23 +23,39 @@ PROJECT = tomllib.loads((COURSE / "pyproject.toml").read_text(encoding="utf-8"))
 REQUIRES_PYTHON = SpecifierSet(PROJECT["requires-python"])
 TARGETS = [
     *("help", "lab", "test", "cover", "faults", "mutate", "site", "slides", "browse", "check", "format"),
-    *("bench", "recipes", "picture", "lock", "clean"),
+    *("bench", "minutes", "recipes", "picture", "lock", "clean"),
 ]
 TOOLS = "awk bash cat cp dirname echo env expr find grep ls mkdir rm sed sh tail"  # and what a shell has built in
 
 needs_make = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no make")
 
-# Writes down how it is called, and does what the set-up asks of a Python: tell its version, make .venv, run pip.
+# Writes down how it is called, and does what the set-up asks of a Python: tell its version, make .venv, run pip (which
+# may bring a uv along).
 FAKE_PYTHON = """#!/bin/sh
 echo "$*" >>'{calls}'
 case "$*" in
 *version_info*) echo {version} ;;
+'-c '*fcntl*) exec '{real}' "$@" ;;
 '-c ') echo 'greetings: from your sitecustomize.py' ;;
 '-c import venv, ensurepip') exit {ensurepip} ;;
 '-m venv '*) rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
 '-m ensurepip '*) echo '{ensurepip_says}' >&2; [ -z '{ensurepip_says}' ] ;;
-'-m pip '*) echo '{pip_logs}' >>.venv/install.log; echo '{pip_says}' >&2; [ -z '{pip_says}' ] ;;
+'-m pip '*)
+    echo '{pip_logs}' >>.venv/install.log
+    echo '{pip_says}' >&2
+    [ -z '{pip_says}' ] || exit 1
+    case "$*" in *' -r .venv/uv.txt') cat .venv/uv.txt >>'{fetched}'; cp '{uv}' .venv/bin/uv ;; esac ;;
 esac
+"""
+
+# Writes down how it is called and what it is told by variables, and complains if it shall.
+FAKE_UV = """#!/bin/sh
+[ "$*" = --version ] && exit
+echo "uv $*" >>'{calls}'
+echo "index=$UV_INDEX default=$UV_DEFAULT_INDEX strategy=$UV_INDEX_STRATEGY" >>'{told}'
+case "$*" in *' -r .venv/others.txt') cat .venv/others.txt >>'{fetched}' ;; esac
+echo '{says}' >&2
+[ -z '{says}' ]
 """
 
 
@@ -45,12 +64,14 @@ class Machine:
 
     def __init__(self, folder: Path):
         self.course, self.programs, self.calls = folder / "my course", folder / "programs", folder / "calls"
+        self.told, self.fetched, self.lock_uv = folder / "told", folder / "fetched", folder / "uv"
         self.course.mkdir()
         self.programs.mkdir()
-        for name in "Makefile", "install.sh", "pyproject.toml", "requirements.lock":
+        for name in "Makefile", "install.sh", "pyproject.toml", "requirements.lock", "requirements.txt":
             shutil.copy(COURSE / name, self.course)
         for tool in TOOLS.split():
             (self.programs / tool).symlink_to(shutil.which(tool))
+        self.add_uv().rename(self.lock_uv)
 
     def add_program(self, name: str, script: str) -> Path:
         path = self.programs / name
@@ -64,10 +85,16 @@ class Machine:
             version=version,
             ensurepip=int(not ensurepip),
             ensurepip_says=ensurepip_says,
+            fetched=self.fetched,
+            uv=self.lock_uv,
+            real=sys.executable,
             pip_says=pip_says,
             pip_logs=pip_logs,
         )
         return self.add_program(name, script)
+
+    def add_uv(self, says="") -> Path:
+        return self.add_program("uv", FAKE_UV.format(calls=self.calls, told=self.told, fetched=self.fetched, says=says))
 
     def make(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
         return self.run(shutil.which("make"), *arguments, **environment)
@@ -77,10 +104,10 @@ class Machine:
         return subprocess.run(command, cwd=self.course, env=environment, capture_output=True, text=True)
 
     def take_calls(self) -> list[str]:
-        """What the Pythons were called for since the last look; their being asked whether they run is left out."""
+        """What the Pythons and uv were called for since the last look, but for being asked whether they run."""
         calls = self.calls.read_text(encoding="utf-8").splitlines() if self.calls.exists() else []
         self.calls.unlink(missing_ok=True)
-        return [call.strip() for call in calls if call.startswith("-m")]
+        return [call.strip() for call in calls if call.startswith(("-m", "uv"))]
 
 
 @pytest.fixture
@@ -88,8 +115,23 @@ def machine(tmp_path) -> Machine:
     return Machine(tmp_path)
 
 
-INSTALL = "-m pip install -q --log .venv/install.log -c requirements.lock -e .[{}]"
-SET_UP = ["-m venv --clear --without-pip .venv", "-m ensurepip --default-pip", INSTALL.format("test")]
+PIP = "-m pip install -q --log .venv/install.log "
+UV = "uv pip install -q --python .venv/bin/python "
+FETCH_UV = PIP + "--require-hashes --only-binary :all: -r .venv/uv.txt"
+
+
+def installing(file="requirements.txt", tool=UV) -> list[str]:
+    """The two calls that install what the file lists, by hash and nothing else, and the course itself."""
+    return [
+        f"{tool}--require-hashes --no-deps --no-build-isolation -r {file}",
+        f"{tool}--no-deps --no-build-isolation -e .",
+    ]
+
+
+WITHOUT_MAKE = installing(tool="-m pip install ")
+FOR_LEARNERS, FOR_DEVELOPERS = installing(), installing("requirements.lock")
+MAKE_VENV = ["-m venv --clear --without-pip .venv", "-m ensurepip --default-pip"]
+SET_UP = [*MAKE_VENV, FETCH_UV, *FOR_LEARNERS]
 
 
 def the_sentence(result: subprocess.CompletedProcess) -> str:
@@ -123,15 +165,16 @@ def test_the_first_run_sets_up_and_the_second_finds_it_done(machine):
 
 
 @needs_make
-@pytest.mark.parametrize("name", ["requirements.lock", "pyproject.toml"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements.txt", "pyproject.toml"])
 def test_a_change_of_what_is_to_be_installed_is_noticed_once(machine, name):
     machine.add_python()
     machine.make("lab")
     machine.take_calls()
-    for file, date in {"requirements.lock": 1, "pyproject.toml": 1, ".venv/.installed": 2, name: 3}.items():
+    dates = dict.fromkeys(["requirements.lock", "requirements.txt", "pyproject.toml"], 1)
+    for file, date in (dates | {".venv/.installed": 2, name: 3}).items():
         os.utime(machine.course / file, (date, date))
     machine.make("lab")
-    assert machine.take_calls() == [INSTALL.format("test"), "-m tutorial_utils.lab"]
+    assert machine.take_calls() == [*FOR_LEARNERS, "-m tutorial_utils.lab"]
     machine.make("lab")
     assert machine.take_calls() == ["-m tutorial_utils.lab"]
 
@@ -162,7 +205,7 @@ def test_check_adds_the_tools_of_developers_to_the_set_up_once(machine):
     machine.make("lab")
     machine.take_calls()
     assert machine.make("check").returncode == 0
-    assert machine.take_calls() == [INSTALL.format("dev"), "-m ruff check .", "-m ruff format --check .", "-m mypy"]
+    assert machine.take_calls() == [*FOR_DEVELOPERS, "-m ruff check .", "-m ruff format --check .", "-m mypy"]
     machine.make("format")
     assert machine.take_calls() == ["-m ruff check --fix .", "-m ruff format ."]
     machine.make("lab")
@@ -170,15 +213,21 @@ def test_check_adds_the_tools_of_developers_to_the_set_up_once(machine):
 
 
 @needs_make
-def test_only_the_targets_of_the_site_add_what_it_takes_to_the_set_up(machine):
+@pytest.mark.parametrize("target", ["site", "slides", "bench", "minutes", "mutate", "lock"])
+def test_what_no_learner_needs_is_installed_for_the_targets_that_need_it(machine, target):
     machine.add_python()
-    machine.make("lab")
-    machine.make("test")
-    assert not {INSTALL.format("site"), INSTALL.format("dev")} & set(machine.take_calls())
-    assert machine.make("slides").returncode == 0
-    assert machine.take_calls() == [INSTALL.format("site"), "-m docs.slides"]
+    for learners in "lab", "test", "cover", "recipes":
+        machine.make(learners)
+    assert not set(FOR_DEVELOPERS[:1]) & set(machine.take_calls())
+    assert machine.make(target).returncode == 0
+    assert machine.take_calls()[:2] == FOR_DEVELOPERS
+
+
+@needs_make
+def test_the_site_is_built_from_notebooks_that_have_run(machine):
+    machine.add_python()
     assert machine.make("site").returncode == 0
-    execute, build = machine.take_calls()
+    execute, build = machine.take_calls()[-2:]
     assert execute == "-m docs.execute"
     assert build.startswith("-m sphinx -q -W ")
 
@@ -190,32 +239,22 @@ def test_learners_install_nothing_that_only_developers_need():
 
 
 @needs_make
-def test_lock_resolves_for_the_oldest_python_and_for_all_platforms(machine):
+def test_lock_resolves_with_hashes_for_the_oldest_python_and_all_platforms_and_exports_what_learners_need(machine):
     machine.add_python()
     assert machine.make("lock", "ARGS=--upgrade").returncode == 0
-    command = machine.take_calls()[-1]
+    lock, export = machine.take_calls()[-2:]
     oldest = next(spec.version for spec in REQUIRES_PYTHON if spec.operator == ">=")
-    assert command.startswith("-m uv pip compile --universal ")
-    assert f" --python-version {oldest} --all-extras " in command
-    assert command.endswith("-o requirements.lock pyproject.toml --upgrade")
+    for command in lock, export:
+        assert command.startswith("-m uv pip compile pyproject.toml -q --universal ")
+        assert f" --python-version {oldest} --generate-hashes " in command
+    assert lock.endswith(" --all-extras -o requirements.lock --upgrade")
+    assert export.endswith(" --extra test -c requirements.lock -o requirements.txt")
 
 
 @needs_make
-def test_bench_adds_what_it_compares_with_to_the_set_up(machine):
+def test_the_tools_of_developers_are_installed_once_for_all_targets(machine):
     machine.add_python()
-    machine.make("lab")
-    machine.take_calls()
-    assert machine.make("bench", "ARGS=loading").returncode == 0
-    assert machine.take_calls() == [INSTALL.format("bench"), "-m benchmarks.speed loading"]
-    assert machine.make("recipes").returncode == 0
-    assert machine.take_calls() == ["-m benchmarks.recipes"]
-
-
-@needs_make
-def test_each_set_of_tools_is_installed_once_though_others_are_installed_after_it(machine):
-    machine.add_python()
-    for target in "check", "slides", "bench":
-        machine.make(target)
+    machine.make("check")
     machine.take_calls()
     for target in "check", "slides", "bench", "lab":
         machine.make(target)
@@ -329,21 +368,90 @@ NO_NETWORK = (
 NO_VERSION = "ERROR: Could not find it\nERROR: No matching distribution found for torch==2.14.1\n\n[notice] Update pip"
 
 
+NO_SOCKS = "ERROR: Could not install packages due to an OSError: Missing dependencies for SOCKS support."
+BAD_PROXY = "ERROR: ... OSError: Proxy URL had unsupported scheme bogus, should use http:// or https://"
+BAD_HASH = """ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated ...
+    idna==3.20 from file:///idna-3.20-py3-none-any.whl#sha256=ab7a (from -r requirements.txt (line 177)):
+        Expected sha256 0000
+             Got        ab7a"""
+
+
 @needs_make
 @pytest.mark.parametrize(
-    ("pip_says", "told"),
+    ("pip_says", "told", "tries"),
     [
-        (NO_SPACE, "The disk is full"),
-        (NO_NETWORK, "check the network"),
-        (NO_VERSION, "Installing failed: No matching distribution found for torch==2.14.1"),
+        (NO_SPACE, "The disk is full", 1),
+        ("OSError: [Errno 122] Disk quota exceeded", "The disk is full", 1),
+        (NO_NETWORK, "check the network", 1),
+        (NO_SOCKS, "unset ALL_PROXY", 1),
+        (BAD_PROXY, "check the network (or the proxy)", 1),
+        (BAD_HASH, "What came as idna==3.20 is not what the lock names", 1),
+        (NO_VERSION, "Installing failed: No matching distribution found for torch==2.14.1", 2),
+        ("Killed", "Installing failed: Killed Details: .venv/install.log", 2),
+    ],
+)
+def test_when_pip_fails_one_sentence_says_why_and_the_next_run_tries_again(machine, pip_says, told, tries):
+    machine.add_python(pip_says=pip_says)
+    expected = [FETCH_UV, installing(tool=PIP)[0]][:tries]
+    for _ in range(2):
+        assert told in the_sentence(machine.make("test"))
+        assert machine.take_calls() == [*MAKE_VENV, *expected]
+
+
+@needs_make
+@pytest.mark.parametrize("fault", [NO_SPACE, NO_NETWORK, NO_SOCKS, BAD_HASH, NO_VERSION])
+def test_with_pip_alone_the_sentences_are_the_same(machine, fault):
+    machine.add_python(pip_says=fault)
+    sentences = [the_sentence(machine.make("test", f"INSTALLER={tool}")) for tool in ("pip", "uv")]
+    assert sentences[0] == sentences[1]
+
+
+# What uv 0.13 really says: without a network, behind three kinds of proxy, on a full disk, and so on.
+UV_CONNECT = """error: Request failed after 3 retries in 5.3s
+  cause: Failed to fetch: http://127.0.0.1:9/simple/pandas/
+  cause: error sending request for url (http://127.0.0.1:9/simple/pandas/)
+  cause: client error (Connect)
+  cause: """
+UV_HASH = """error: Failed to download `idna==3.20`
+  cause: Hash mismatch for `idna==3.20`
+
+         Expected:
+           sha256:0000
+         Computed:
+           sha256:ab7a
+
+hint: `idna` (v3.20) was included because `requests` (v2.34.2) depends on `idna`"""
+UV_SPACE = """error: Failed to install: pip-26.3-py3-none-any.whl (pip==26.3)
+  cause: Failed to copy to `site-packages/pip/_vendor/idna/idnadata.py`
+  cause: failed to copy file from cache to site-packages: """
+UV_VERSION = """error: No solution found when resolving dependencies
+  cause: Because there is no version of pip==26.3.77, your requirements are unsatisfiable."""
+
+
+@needs_make
+@pytest.mark.parametrize("is_on_path", [True, False])
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        (UV_SPACE + "No space left on device (os error 28)", "The disk is full"),
+        (UV_SPACE + "Disk quota exceeded (os error 122)", "The disk is full"),
+        (UV_CONNECT + "dns error", "cannot be reached: check the network (or the proxy)"),
+        (UV_CONNECT + "error connecting to socks proxy", "cannot be reached: check the network (or the proxy)"),
+        (UV_CONNECT + "operation timed out", "cannot be reached: check the network (or the proxy)"),
+        (UV_HASH, "What came as idna==3.20 is not what the lock names"),
+        (UV_VERSION, "Installing failed: Because there is no version of pip==26.3.77"),
         ("Killed", "Installing failed: Killed Details: .venv/install.log"),
     ],
 )
-def test_when_pip_fails_one_sentence_says_why_and_the_next_run_tries_again(machine, pip_says, told):
-    machine.add_python(pip_says=pip_says)
+def test_when_uv_fails_one_sentence_says_why_and_the_next_run_tries_again(machine, says, told, is_on_path):
+    machine.add_python()
+    uv = machine.add_uv(says=says)
+    if not is_on_path:
+        uv.rename(machine.lock_uv)
     for _ in range(2):
         assert told in the_sentence(machine.make("test"))
-        assert machine.take_calls()[-1] == INSTALL.format("test")
+        assert machine.take_calls()[-1] == FOR_LEARNERS[0]
+        assert (machine.course / ".venv" / "install.log").read_text(encoding="utf-8") == f"{says}\n"
 
 
 @needs_make
@@ -360,7 +468,7 @@ def test_what_pip_logged_in_an_earlier_run_is_not_told_again(machine):
     log = machine.course / ".venv" / "install.log"
     log.write_text(NO_NETWORK, encoding="utf-8")
     os.utime(machine.course / ".venv" / ".installed", (1, 1))
-    machine.add_python(pip_says="Killed").rename(machine.course / ".venv" / "bin" / "python")
+    machine.add_uv(says="Killed")
     assert "Installing failed: Killed" in the_sentence(machine.make("test"))
 
 
@@ -376,6 +484,127 @@ def test_where_there_is_no_log_none_is_named(machine):
     assert the_sentence(machine.make("test")) == "Installing failed: OSError: [Errno 5] Input/output error"
 
 
+# ------------------------------------------------------------------------------------------- uv, or pip
+
+
+@needs_make
+def test_a_uv_on_the_path_is_taken_and_needs_neither_ensurepip_nor_another_uv(machine):
+    machine.add_python(ensurepip=False)
+    machine.add_uv()
+    assert machine.make("lab").returncode == 0
+    assert machine.take_calls() == [MAKE_VENV[0], *FOR_LEARNERS, "-m tutorial_utils.lab"]
+
+
+@needs_make
+def test_a_uv_that_does_not_run_is_not_taken(machine):
+    machine.add_python()
+    machine.add_program("uv", "#!/bin/sh\nexit 127\n")  # as pyenv's stand-ins do
+    assert machine.make("lab").returncode == 0
+    assert machine.take_calls() == [*SET_UP, "-m tutorial_utils.lab"]
+
+
+@needs_make
+def test_the_uv_that_is_fetched_is_the_one_in_the_lock_with_its_hashes(machine):
+    machine.add_python()
+    machine.make("lab")
+    assert machine.fetched.read_text(encoding="utf-8").split() == blocks("requirements.lock")["uv"][0].split()
+    machine.take_calls()
+    machine.make("check")
+    assert machine.take_calls()[:2] == FOR_DEVELOPERS  # it is not fetched again
+
+
+@needs_make
+@pytest.mark.parametrize("machines_uv", [None, "#!/bin/sh\nexit 1\n"], ids=["none", "one that does not run"])
+def test_where_no_uv_is_to_be_had_pip_installs_the_same(machine, machines_uv):
+    machine.add_python()
+    machine.lock_uv.unlink()
+    if machines_uv:
+        machine.add_program("uv", machines_uv).rename(machine.lock_uv)
+    assert machine.make("lab").returncode == 0
+    assert machine.take_calls() == [*MAKE_VENV, FETCH_UV, *installing(tool=PIP), "-m tutorial_utils.lab"]
+
+
+@needs_make
+def test_pip_installs_if_it_is_asked_for(machine):
+    machine.add_python()
+    machine.add_uv().rename(machine.lock_uv)
+    machine.add_uv()
+    assert machine.make("check", "INSTALLER=pip").returncode == 0
+    assert machine.take_calls()[:-2] == [*MAKE_VENV, *installing(tool=PIP), *installing("requirements.lock", tool=PIP)]
+
+
+@needs_make
+@pytest.mark.parametrize("tool", [UV, PIP])
+def test_another_pytorch_comes_from_the_address_and_all_else_by_its_hash(machine, tool):
+    machine.add_python()
+    arguments = ["PIP_EXTRA_INDEX_URL=https://cpu.example", f"INSTALLER={'uv' if tool == UV else 'pip'}"]
+    assert machine.make("lab", *arguments).returncode == 0
+    others, course = installing(".venv/others.txt", tool)
+    pins = " ".join(
+        text.split(" ")[0] for name in ("torch", "torchvision") for text in blocks("requirements.txt")[name]
+    )
+    assert machine.take_calls()[-4:] == [others, tool + pins, course, "-m tutorial_utils.lab"]
+    assert machine.make("check", f"INSTALLER={'uv' if tool == UV else 'pip'}").returncode == 0
+    assert machine.take_calls()[:3] == [others, tool + pins, course]  # it is remembered
+
+
+@needs_make
+def test_the_address_is_asked_for_pytorch_alone_which_with_its_cuda_is_left_out_of_what_is_checked(machine):
+    machine.add_python()
+    machine.add_uv()
+    machine.make("lab", "PIP_EXTRA_INDEX_URL=https://cpu.example")
+    before, during, _ = machine.told.read_text(encoding="utf-8").splitlines()
+    assert before == "index= default= strategy="
+    assert during == "index=https://cpu.example default= strategy=unsafe-best-match"
+    listed = machine.fetched.read_text(encoding="utf-8")
+    locked_blocks = blocks("requirements.txt")
+    left_out = {name for name, texts in locked_blocks.items() if not any(text in listed for text in texts)}
+    assert left_out == {"torch", "torchvision"} | {name for name in locked_blocks if is_cuda(name)}
+    assert listed == "".join(t for name, texts in locked_blocks.items() if name not in left_out for t in texts)
+
+
+@needs_make
+@pytest.mark.parametrize("place", [".pip/pip.conf", ".config/pip/pip.conf", "elsewhere", None])
+def test_uv_asks_the_mirror_that_pip_is_told_to_ask(machine, tmp_path, place):
+    machine.add_python()
+    machine.add_uv()
+    variables = {"HOME": str(tmp_path)}
+    if place is None:
+        variables["PIP_INDEX_URL"] = "https://mirror.example/simple"
+    else:
+        file = tmp_path / place
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("[global]\nindex-url = https://mirror.example/simple\nextra-index-url = x\n", encoding="utf-8")
+        variables["PIP_CONFIG_FILE"] = str(tmp_path / "elsewhere")
+    assert machine.make("lab", **variables).returncode == 0
+    assert " default=https://mirror.example/simple " in machine.told.read_text(encoding="utf-8")
+
+
+UV_ON_A_TERMINAL = r"""#!/bin/sh
+[ "$*" = --version ] && exit
+[ -t 2 ] || exit
+printf '\r\033[2K10 %%  ' >&2
+printf '\r\033[2K50 %%  ' >&2
+echo 'error: Failed to fetch' >&2
+echo '  cause: error sending request for url' >&2
+exit 2
+"""
+
+
+@needs_make
+def test_on_a_terminal_uv_draws_its_bars_and_what_it_complains_about_is_kept_apart(machine):
+    machine.add_python()
+    machine.add_program("uv", UV_ON_A_TERMINAL)
+    ours, theirs = os.openpty()
+    environment = {"PATH": str(machine.programs)}
+    subprocess.run([shutil.which("make"), "lab"], cwd=machine.course, env=environment, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = os.read(ours, 4096).decode()
+    assert "10 %" in shown
+    assert "cause" not in shown
+    assert "The packages cannot be reached: check the network" in shown
+
+
 # ------------------------------------------------------------------------------------------- facts that are repeated
 
 
@@ -386,18 +615,79 @@ def requirements(*groups: str) -> list[Requirement]:
     return [Requirement(line) for line in lines if not line.startswith(PROJECT["name"])]
 
 
-def locked() -> list[Requirement]:
-    lines = (COURSE / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    return [Requirement(line) for line in lines]
+def blocks(file: str) -> dict[str, list[str]]:
+    """What a file with hashes lists: by name, the lines of each version."""
+    found = {}
+    for text in re.split(r"(?m)^(?=\S)", (COURSE / file).read_text(encoding="utf-8"))[1:]:
+        found.setdefault(canonicalize_name(text.partition("==")[0]), []).append(text)
+    return found
 
 
-def test_the_lock_pins_everything_to_one_version_and_names_no_place():
+def locked(file="requirements.lock") -> list[Requirement]:
+    return [Requirement(text.split(" \\\n")[0]) for texts in blocks(file).values() for text in texts]
+
+
+def is_cuda(name: str) -> bool:
+    """Whether only PyTorch for NVIDIA's GPUs needs it."""
+    return name == "triton" or name.startswith(("cuda-", "nvidia-"))
+
+
+def test_the_lock_pins_everything_to_one_version_with_hashes_and_names_no_place():
+    for texts in blocks("requirements.lock").values():
+        for text in texts:
+            assert re.fullmatch(r"\S+==\S+( ; [^\\/]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n", text)
     for requirement in locked():
         (specifier,) = requirement.specifier
         assert specifier.operator == "==", requirement
         assert "*" not in specifier.version, requirement
         assert Version(specifier.version).local is None, f"{requirement}: a local version is not on every platform"
         assert requirement.url is None, requirement
+
+
+def test_what_learners_install_is_a_part_of_the_lock_word_for_word():
+    lock, exported = blocks("requirements.lock"), blocks("requirements.txt")
+    assert all(lock[name] == texts for name, texts in exported.items())
+
+
+def find_needed() -> set[str]:
+    """Return the names of all that a learner's course needs in this Python, found from package to package."""
+    needed, to_do = set(), requirements("test")
+    while to_do:
+        requirement = to_do.pop()
+        key = canonicalize_name(requirement.name), frozenset(requirement.extras)
+        if key in needed:
+            continue
+        needed.add(key)
+        for line in metadata.distribution(requirement.name).requires or []:
+            wanted = Requirement(line)
+            extras = ["", *requirement.extras]
+            if wanted.marker is None or any(wanted.marker.evaluate({"extra": extra}) for extra in extras):
+                to_do.append(wanted)
+    return {name for name, _ in needed}
+
+
+def test_what_learners_install_is_all_that_their_course_needs_and_no_more():
+    here = {canonicalize_name(r.name) for r in locked("requirements.txt") if r.marker is None or r.marker.evaluate()}
+    needed = find_needed() | {"setuptools"}
+    if Version(metadata.version("torch")).local:  # another build, with another CUDA or none
+        here, needed = ({name for name in names if not is_cuda(name)} for names in (here, needed))
+    assert here == needed
+
+
+def test_what_builds_the_course_and_what_learners_add_packages_with_is_in_the_lock_for_every_python():
+    project = tomllib.loads((COURSE / "pyproject.toml").read_text(encoding="utf-8"))
+    pins = {pin.name: pin for pin in locked("requirements.txt")}
+    for wanted in [*map(Requirement, project["build-system"]["requires"]), Requirement("pip")]:
+        (specifier,) = pins[wanted.name].specifier
+        assert specifier.version in wanted.specifier
+        assert pins[wanted.name].marker is None
+    assert len(blocks("requirements.lock")["uv"]) == 1
+
+
+@pytest.mark.parametrize("file", ["README.md", "README.zh-CN.md", ".github/workflows/ci.yml"])
+def test_where_there_is_no_make_two_lines_install_by_hash_what_the_set_up_installs(file):
+    commands = re.findall(r"python -m (pip install .*)", (COURSE / file).read_text(encoding="utf-8"))
+    assert commands == [command.partition("-m ")[2] for command in WITHOUT_MAKE]
 
 
 def test_the_lock_pins_every_dependency_within_its_range():
@@ -421,7 +711,7 @@ def test_the_conda_environment_has_the_names_and_bounds_of_pyproject():
     _, packages = conda_environment()
     conda_names = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
     wanted = {conda_names.get(wanted.name, wanted.name): wanted.specifier for wanted in requirements()}
-    assert {name: bounds for name, bounds in packages.items() if name not in ("python", "pip")} == wanted
+    assert {name: bounds for name, bounds in packages.items() if name != "python"} == wanted
 
 
 def test_the_conda_environment_has_a_python_in_range_and_takes_the_course_itself_from_pip():
@@ -430,7 +720,6 @@ def test_the_conda_environment_has_a_python_in_range_and_takes_the_course_itself
     assert python.operator == "=="
     assert python.version in REQUIRES_PYTHON
     assert environment["channels"] == ["conda-forge", "nodefaults"]
-    assert "pip" in packages
     assert environment["dependencies"][-1] == {"pip": ["-e ."]}
 
 
@@ -487,10 +776,9 @@ def test_the_ci_script_fails_when_anything_fails(machine, failing):
     assert machine.run(script).returncode != 0
 
 
-@pytest.mark.parametrize(("ci", "outcome"), [("", "1 skipped"), ("true", "1 error")])
-def test_without_a_browser_its_tests_are_skipped_with_a_word_but_fail_in_ci(tmp_path, ci, outcome):
-    command = [sys.executable, "-m", "pytest", "-n0", "-rs", "-m", "site", "tests/test_slides.py", "-k", "lists"]
-    environment = os.environ | {"PATH": str(tmp_path), "CI": ci}
-    done = subprocess.run(command, cwd=COURSE, env=environment, capture_output=True, text=True, encoding="utf-8")
-    assert outcome in done.stdout
-    assert "apt install chromium" in done.stdout
+@pytest.mark.parametrize(("ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
+def test_without_a_browser_its_tests_are_skipped_with_a_word_but_fail_in_ci(tmp_path, monkeypatch, ci, outcome):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="apt install chromium"):
+        next(inspect.unwrap(conftest.browser)())
