@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from jupyterlab.labapp import LabApp
 
-from tutorial_utils.tools import lab
+from tutorial_utils.tools import copies, lab
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def launches(monkeypatch) -> list[list[str]]:
 
 
 def copy(course: Path) -> list[str]:
-    return lab.copy_notebooks(course / "notebooks", course / "work")
+    return copies.copy_notebooks(course / "notebooks", course / "work")
 
 
 def write(course: Path, name: str, text: str) -> None:
@@ -163,7 +163,8 @@ def test_a_folder_that_takes_no_copies_ends_in_one_sentence(course, launches, mo
     def refuse(path, content):
         raise OSError(number, os.strerror(number), str(path))
 
-    monkeypatch.setattr(lab, "write_whole", refuse)
+    for module in copies, lab:
+        monkeypatch.setattr(module, "write_whole", refuse)
     with pytest.raises(SystemExit) as caught:
         lab.main([])
     assert told in the_sentence(caught)

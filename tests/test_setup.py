@@ -10,13 +10,14 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
-import conftest
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+
+import conftest
 
 COURSE = Path(__file__).parent.parent
 PROJECT = tomllib.loads((COURSE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -530,7 +531,7 @@ def test_pip_installs_if_it_is_asked_for(machine):
     machine.add_uv().rename(machine.lock_uv)
     machine.add_uv()
     assert machine.make("check", "INSTALLER=pip").returncode == 0
-    assert machine.take_calls()[:-2] == [*MAKE_VENV, *installing(tool=PIP), *installing("requirements.lock", tool=PIP)]
+    assert machine.take_calls()[:-3] == [*MAKE_VENV, *installing(tool=PIP), *installing("requirements.lock", tool=PIP)]
 
 
 @needs_make
@@ -759,7 +760,11 @@ def test_the_ci_script_tests_on_both_kinds_of_images_and_installs_the_browser_wh
     assert machine.run(script, CI="").returncode == 0
     calls = [" ".join(call.split()) for call in machine.calls.read_text(encoding="utf-8").splitlines()]
     test = f"test real {folder}" if images else "test sketch"
-    expected = ["check", "cover", f"{test} ARGS=notebooks tests/test_notebooks.py", "browse sketch true"]
+    faults = test.replace("test", "faults", 1)
+    expected = [
+        *("check", "cover", f"{test} ARGS=notebooks tests/test_notebooks.py", f"{faults} ARGS=-m slow"),
+        "browse sketch true",
+    ]
     assert [call for call in calls if not call.startswith("apt-get")] == expected
     assert [call for call in calls if call.startswith("apt-get")] == (
         [] if browser else ["apt-get update", "apt-get install"]
@@ -768,7 +773,7 @@ def test_the_ci_script_tests_on_both_kinds_of_images_and_installs_the_browser_wh
 
 
 @needs_make
-@pytest.mark.parametrize("failing", ["check", "cover", "test", "browse", "apt-get"])
+@pytest.mark.parametrize("failing", ["check", "cover", "test", "faults", "browse", "apt-get"])
 def test_the_ci_script_fails_when_anything_fails(machine, failing):
     script = copy_ci_script(machine)
     machine.add_program("make", f'#!/bin/sh\n[ "$1" != {failing} ]\n')

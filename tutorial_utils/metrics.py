@@ -47,6 +47,7 @@ class Task(Enum):
 def task_of(loss_fn: Any, labels: Tensor) -> Task:
     """Return what the labels of a batch say; of a loss function of your own, the labels alone must tell.
 
+    >>> import torch
     >>> task_of(nn.CrossEntropyLoss(), torch.tensor([2, 0])).name
     'CLASS'
     """
@@ -90,6 +91,7 @@ def ignored_label(loss_fn: Any) -> int | None:
 def weigh(loss_fn: Any, labels: Tensor) -> Amount:
     """Return what the mean loss of a batch is over: its labels that count, or the weights of their classes.
 
+    >>> import torch
     >>> weigh(nn.CrossEntropyLoss(), torch.tensor([1, 0, -100]))
     2
     """
@@ -115,6 +117,7 @@ def count_labels(loss_fn: Any, labels: Tensor) -> Amount:
 def count_correct(loss_fn: Any, logits: Tensor, labels: Tensor) -> Amount:
     """Return how many predictions of a batch are right, of those that `count_labels` counts; nan if none can be.
 
+    >>> import torch
     >>> count_correct(nn.CrossEntropyLoss(), torch.tensor([[0.1, 2.0], [3.0, 0.0]]), torch.tensor([1, 1]))
     tensor(1)
     >>> count_correct(nn.MSELoss(), torch.tensor([0.5]), torch.tensor([0.4]))

@@ -52,9 +52,6 @@ def first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), "no message").rstrip(".")
 
 
-# ------------------------------------------------------------------------------------------- the checks
-
-
 def check_python() -> Finding:
     """Find whether this Python is one of those that the installed course asks for."""
     here = f"{platform.python_version()} at {sys.executable}"
