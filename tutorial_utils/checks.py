@@ -17,17 +17,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.overrides import TorchFunctionMode
 
-from tutorial_utils.metrics import (
-    CLASS_LOSSES,
-    NUMBER_LOSSES,
-    LossFunction,
-    Task,
-    count_labels,
-    ignored_label,
-    kind_of,
-    setting_of,
-    task_of,
-)
+from tutorial_utils.metrics import LossFunction, Rules, Task, rules_of, setting_of
 
 Batches = Iterable[tuple[Tensor, Tensor]]  # a DataLoader, or a list of (images (N, ...), labels (N, ...))
 
@@ -201,20 +191,21 @@ class CheckedLoss:
     """A loss function that computes what the function inside of it computes, from outputs that fit the labels."""
 
     def __init__(self, loss_fn: LossFunction | None, seen: Seen):
-        self.__wrapped__, self.seen = loss_fn, seen
+        self.loss_fn, self.seen, self.rules = loss_fn, seen, rules_of(loss_fn)
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Any:
-        seen, loss_fn = self.seen, self.__wrapped__
+        seen, loss_fn = self.seen, self.loss_fn
         assert loss_fn is not None
         assert seen.labels is not None
         logits, labels = _widen(logits), _widen(labels)
-        _check_outputs(loss_fn, logits, seen.labels)
+        _check_outputs(self.rules, logits, seen.labels)
         loss = _compute(loss_fn, logits, labels, first=not seen.losses)
-        on_cpu = loss.device.type == "cpu"
-        if not (on_cpu and math.isfinite(loss.detach())):
-            loss = _skip_ignored(loss_fn, loss, logits, seen.labels)
+        if loss.device.type == "cpu" and math.isfinite(loss.detach()):
+            seen.losses.append(loss.detach())
+            return loss
+        loss = _skip_ignored(self.rules, loss, logits, seen.labels)
         seen.losses.append(loss.detach())
-        if on_cpu and not math.isfinite(seen.losses[-1]):
+        if loss.device.type == "cpu":
             check_finite(seen)
         return loss
 
@@ -244,47 +235,53 @@ def _compute(loss_fn: LossFunction, logits: Tensor, labels: Tensor, first: bool)
     return loss
 
 
-def _skip_ignored(loss_fn: LossFunction, loss: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+def _skip_ignored(rules: Rules, loss: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
     """Return `loss`, or 0 where it is the mean over no label, because all are ignored; no accelerator has to wait."""
-    if ignored_label(loss_fn) is None:
+    if rules.ignored is None or labels.is_floating_point():
         return loss
-    counted = count_labels(loss_fn, labels)
-    if isinstance(counted, Tensor):
-        return torch.where(counted > 0, loss, 0 * logits.sum())
-    return loss if counted else 0 * logits.sum()
+    counted = (labels != rules.ignored).sum()
+    if labels.device.type == "cpu":
+        return loss if counted else 0 * logits.sum()
+    return torch.where(counted > 0, loss, 0 * logits.sum())
 
 
-def _check_outputs(loss_fn: LossFunction, logits: Tensor, labels: Tensor) -> None:
+def _check_outputs(rules: Rules, logits: Tensor, labels: Tensor) -> None:
     """Raise ValueError if outputs do not fit the labels of their batch, as far as the rules of the loss are known."""
-    kind, task = kind_of(loss_fn), task_of(loss_fn, labels)
-    if kind in NUMBER_LOSSES and logits.shape != labels.shape:
+    if rules.task is Task.NUMBER and logits.shape != labels.shape:
         raise ValueError(_explain_broadcast(logits, labels))
-    if kind in CLASS_LOSSES and task is Task.CLASS:
-        _check_classes(loss_fn, logits, labels)
-    elif kind in CLASS_LOSSES and logits.shape != labels.shape:
+    if rules.task is Task.YES_OR_NO:
+        _check_yes_or_no(rules, labels)
+    elif rules.takes_classes and not labels.is_floating_point():
+        _check_classes(rules, logits, labels)
+    elif rules.takes_classes and logits.shape != labels.shape:
         raise ValueError(
             f"The labels are {_describe(labels)}. As classes they must be whole numbers, `.long()`, of shape "
             f"{_drop_classes(logits)}; as shares of the classes, of the logits' shape, {_shape(logits)}."
         )
-    if task is Task.YES_OR_NO and labels.device.type == "cpu":
-        low, high = _range(labels)
-        if low < 0 or high > 1:
-            raise ValueError(
-                f"The labels of this batch run from {low:g} to {high:g}; {_name(kind)} takes 0 for no and 1 for yes. "
-                "For one of several classes, use nn.CrossEntropyLoss with one logit for each class."
-            )
 
 
-def _check_classes(loss_fn: LossFunction, logits: Tensor, labels: Tensor) -> None:
+def _check_yes_or_no(rules: Rules, labels: Tensor) -> None:
+    """Raise ValueError unless all labels are between no, 0, and yes, 1."""
+    if labels.device.type != "cpu":
+        return  # a look at labels on an accelerator would make it wait
+    low, high = _range(labels)
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"The labels of this batch run from {low:g} to {high:g}; {_name(rules.kind)} takes 0 for no and 1 for yes. "
+            "For one of several classes, use nn.CrossEntropyLoss with one logit for each class."
+        )
+
+
+def _check_classes(rules: Rules, logits: Tensor, labels: Tensor) -> None:
     """Raise ValueError unless class labels (N, ...) fit the logits (N, K, ...)."""
     if logits.ndim != labels.ndim + 1 or logits.shape[:1] + logits.shape[2:] != labels.shape:
         raise ValueError(_explain_classes(logits, labels))
     if labels.device.type != "cpu":
-        return  # a look at labels on an accelerator would make it wait
-    classes, ignored = logits.shape[1], ignored_label(loss_fn)
+        return  # as above
+    classes = logits.shape[1]
     low, high = _range(labels)
-    if ignored is not None and not 0 <= low <= high < classes:  # looked for only then: it would cost every batch time
-        low, high = _range(labels[labels != ignored])
+    if rules.ignored is not None and not 0 <= low <= high < classes:  # only then: it would cost every batch time
+        low, high = _range(labels[labels != rules.ignored])
     if low < 0 or high >= classes:
         raise ValueError(
             f"The model returns {classes} numbers per image, for the classes 0 ... {classes - 1}, but the labels of "
@@ -325,7 +322,7 @@ def _explain_loss(loss_fn: LossFunction, logits: Tensor, labels: Tensor) -> str 
     for sentence, repair in repairs.items():
         try:
             with torch.no_grad():
-                _check_outputs(loss_fn, *repair())
+                _check_outputs(rules_of(loss_fn), *repair())
                 loss_fn(*repair())
         except Exception:
             continue

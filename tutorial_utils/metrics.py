@@ -5,9 +5,9 @@ For the losses and labels of the lessons, `weigh` and `count_labels` are `len(la
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from inspect import unwrap
 from typing import Any
 
 import torch.nn.functional as F
@@ -44,26 +44,40 @@ class Task(Enum):
     NUMBER = "a number for each of the model's outputs, which can be close, and neither right nor wrong"
 
 
-def task_of(loss_fn: Any, labels: Tensor) -> Task:
-    """Return what the labels of a batch say; of a loss function of your own, the labels alone must tell.
+@dataclass(frozen=True)
+class Rules:
+    """What a loss function is known to do; of one of your own, nothing."""
 
-    >>> import torch
-    >>> task_of(nn.CrossEntropyLoss(), torch.tensor([2, 0])).name
-    'CLASS'
+    kind: Any  # the class of a module, or the function itself
+    task: Task | None = None  # None: the labels tell
+    takes_classes: bool = False  # whole numbers or shares
+    threshold: float = 0.0  # the output above which it is a yes
+    ignored: int | None = None  # a label that the mean leaves out
+    weights: Tensor | None = None  # of the classes, (K,)
+
+
+def rules_of(loss_fn: Any) -> Rules:
+    """Return what a loss function is known to do, also where `functools.partial` has set something.
+
+    >>> rules_of(nn.CrossEntropyLoss()).ignored
+    -100
     """
-    kind = kind_of(loss_fn)
-    if kind in THRESHOLDS:
-        return Task.YES_OR_NO
-    if kind in NUMBER_LOSSES:
-        return Task.NUMBER
-    if not labels.is_floating_point():
-        return Task.CLASS
-    return Task.SHARES if kind in CLASS_LOSSES or _are_shares(labels) else Task.NUMBER
+    if isinstance(found := getattr(loss_fn, "rules", None), Rules):
+        return found
+    kind, takes_classes = kind_of(loss_fn), kind_of(loss_fn) in CLASS_LOSSES
+    ignored = setting_of(loss_fn, "ignore_index")
+    return Rules(
+        kind=kind,
+        task=Task.YES_OR_NO if kind in THRESHOLDS else Task.NUMBER if kind in NUMBER_LOSSES else None,
+        takes_classes=takes_classes,
+        threshold=THRESHOLDS.get(kind, 0.0),
+        ignored=-100 if ignored is None and kind in (F.cross_entropy, F.nll_loss) else ignored,
+        weights=setting_of(loss_fn, "weight") if takes_classes else None,
+    )
 
 
 def kind_of(loss_fn: Any) -> Any:
-    """Return what a loss function is: the class of a module, or the function itself, whatever `partial` has set."""
-    loss_fn = unwrap(loss_fn)
+    """Return the class of a loss module, or of the known one that it inherits from; or the function itself."""
     if isinstance(loss_fn, partial):
         return kind_of(loss_fn.func)
     if not isinstance(loss_fn, nn.Module):
@@ -74,18 +88,22 @@ def kind_of(loss_fn: Any) -> Any:
 
 def setting_of(loss_fn: Any, name: str) -> Any:
     """Return the setting `name` of a loss function, or None if it has none; `partial` holds those of a function."""
-    loss_fn = unwrap(loss_fn)
     return loss_fn.keywords.get(name) if isinstance(loss_fn, partial) else getattr(loss_fn, name, None)
 
 
-def ignored_label(loss_fn: Any) -> int | None:
-    """Return the label that a loss function leaves out of its mean, or None if it knows no such label.
+def task_of(loss_fn: Any, labels: Tensor) -> Task:
+    """Return what the labels of a batch say; of a loss function of your own, the labels alone must tell.
 
-    >>> ignored_label(nn.CrossEntropyLoss()), ignored_label(nn.MSELoss())
-    (-100, None)
+    >>> import torch
+    >>> task_of(nn.CrossEntropyLoss(), torch.tensor([2, 0])).name
+    'CLASS'
     """
-    label: int | None = setting_of(loss_fn, "ignore_index")
-    return -100 if label is None and kind_of(loss_fn) in (F.cross_entropy, F.nll_loss) else label
+    rules = rules_of(loss_fn)
+    if rules.task is not None:
+        return rules.task
+    if not labels.is_floating_point():
+        return Task.CLASS
+    return Task.SHARES if rules.takes_classes or _are_shares(labels) else Task.NUMBER
 
 
 def weigh(loss_fn: Any, labels: Tensor) -> Amount:
@@ -95,17 +113,17 @@ def weigh(loss_fn: Any, labels: Tensor) -> Amount:
     >>> weigh(nn.CrossEntropyLoss(), torch.tensor([1, 0, -100]))
     2
     """
-    weights = setting_of(loss_fn, "weight")
-    if weights is None or kind_of(loss_fn) not in CLASS_LOSSES or task_of(loss_fn, labels) is not Task.CLASS:
+    rules = rules_of(loss_fn)
+    if rules.weights is None or task_of(loss_fn, labels) is not Task.CLASS:
         return count_labels(loss_fn, labels)
-    counted = labels != ignored_label(loss_fn)
-    total = (weights.to(labels.device)[labels * counted] * counted).sum()
+    counted = labels != rules.ignored
+    total = (rules.weights.to(labels.device)[labels * counted] * counted).sum()
     return float(total) if labels.device.type == "cpu" else total
 
 
 def count_labels(loss_fn: Any, labels: Tensor) -> Amount:
     """Return how many labels of a batch count, which is all of them but ignored ones."""
-    task, ignored = task_of(loss_fn, labels), ignored_label(loss_fn)
+    task, ignored = task_of(loss_fn, labels), rules_of(loss_fn).ignored
     if task is Task.SHARES:
         return labels.numel() // labels.shape[1]
     if task is not Task.CLASS or ignored is None:
@@ -123,16 +141,16 @@ def count_correct(loss_fn: Any, logits: Tensor, labels: Tensor) -> Amount:
     >>> count_correct(nn.MSELoss(), torch.tensor([0.5]), torch.tensor([0.4]))
     nan
     """
-    task = task_of(loss_fn, labels)
+    task, rules = task_of(loss_fn, labels), rules_of(loss_fn)
     if task is Task.YES_OR_NO:
-        return ((logits > THRESHOLDS[kind_of(loss_fn)]) == (labels > 0.5)).sum()
+        return ((logits > rules.threshold) == (labels > 0.5)).sum()
     if task is Task.NUMBER or logits.ndim < 2:
         return float("nan")
     if task is Task.SHARES:
         labels = labels.argmax(dim=1)  # (N, K, ...) -> (N, ...)
     right = logits.argmax(dim=1) == labels  # (N, ...)
-    ignored = ignored_label(loss_fn)
-    return right.sum() if ignored is None or task is Task.SHARES else (right & (labels != ignored)).sum()
+    counts_all = rules.ignored is None or task is Task.SHARES
+    return right.sum() if counts_all else (right & (labels != rules.ignored)).sum()
 
 
 def _are_shares(labels: Tensor) -> bool:
