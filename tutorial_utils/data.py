@@ -23,8 +23,9 @@ class FashionMNIST(datasets.FashionMNIST):
 
     It differs in four ways. `download` is on unless you switch it off. Without a network there is still data: small
     drawn garments in the same format; `.source`, "real" or "sketch", says which you got. The files are verified each
-    time and stay compressed. And batches come straight from memory: with `ToTensor()`, or with
-    `Compose([ToImage(), ToDtype(torch.float32, scale=True)])` of `transforms.v2`, a `DataLoader` is many times faster.
+    time and stay compressed; `.files` leads to each of the four, also to one that you unpacked. And batches come
+    straight from memory: with `ToTensor()`, or with `Compose([ToImage(), ToDtype(torch.float32, scale=True)])` of
+    `transforms.v2`, a `DataLoader` is many times faster.
 
     Args:
         root: the data folder; by default `TUTORIAL_DATA`, or else a cache folder that all notebooks share.
@@ -53,14 +54,14 @@ class FashionMNIST(datasets.FashionMNIST):
         download: bool = True,
     ):
         folder = data_folder(root)
-        self.source = prepare_files(folder, self.mirrors, download)
-        self._files = source_folder(folder, self.source)
+        self.source, self.files = prepare_files(folder, self.mirrors, download)
+        self._raw_folder = str(source_folder(folder, self.source))
         super().__init__(folder, train, transform, target_transform, download=False)
 
     @property
     def raw_folder(self) -> str:
-        """The folder of the four compressed files."""
-        return str(self._files)
+        """The folder of the four files."""
+        return self._raw_folder
 
     def _check_legacy_exist(self) -> bool:
         return False  # torchvision's old cache of processed tensors is never looked at
@@ -70,8 +71,8 @@ class FashionMNIST(datasets.FashionMNIST):
 
     def _load_data(self) -> tuple[Tensor, Tensor]:
         split = "train" if self.train else "t10k"
-        images = read_idx(self._files / f"{split}-images-idx3-ubyte.gz")  # (N, 28, 28)
-        labels = read_idx(self._files / f"{split}-labels-idx1-ubyte.gz")  # (N,)
+        images = read_idx(self.files[f"{split}-images-idx3-ubyte.gz"])  # (N, 28, 28)
+        labels = read_idx(self.files[f"{split}-labels-idx1-ubyte.gz"])  # (N,)
         return images, labels.long()
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any]]:
