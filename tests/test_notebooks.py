@@ -36,6 +36,7 @@ PLUMBING = {
     "count_correct",
     "count_labels",
     "device_of",
+    "read_annotations",
     "read_checkpoint",
     "weigh",
 }

@@ -48,8 +48,8 @@ class FashionMNIST(datasets.FashionMNIST):
         self,
         root: str | Path | None = None,
         train: bool = True,
-        transform: Callable | None = None,
-        target_transform: Callable | None = None,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
         download: bool = True,
     ):
         folder = data_folder(root)
@@ -82,7 +82,7 @@ class FashionMNIST(datasets.FashionMNIST):
         return f"{super().extra_repr()}\nSource: {self.source}"
 
 
-class CustomImageDataset(Dataset):
+class CustomImageDataset(Dataset):  # type: ignore[type-arg]  # the lesson knows no such brackets yet
     """Samples from image files: sample i is a pair, the image (C, H, W) as a uint8 tensor, and its label, a number.
 
     Args:
@@ -110,8 +110,8 @@ class CustomImageDataset(Dataset):
         self,
         annotations_file: str | Path,
         img_dir: str | Path,
-        transform: Callable | None = None,
-        target_transform: Callable | None = None,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
     ):
         self.table = read_annotations(annotations_file, img_dir)
         self.names, self.labels = self.table.names, self.table.labels
@@ -132,7 +132,7 @@ class CustomImageDataset(Dataset):
         return image, label
 
 
-def train_val_split(dataset: Dataset, val_size: int, seed: int) -> list[Subset]:
+def train_val_split(dataset: Any, val_size: int, seed: int) -> list[Subset[Any]]:
     """Return two parts of `dataset`, the training part and `val_size` random samples for validation.
 
     The same seed gives the same parts. Neither part may be empty.

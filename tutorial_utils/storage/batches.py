@@ -34,7 +34,7 @@ def fetch_batch(dataset: datasets.MNIST, indices: Sequence[int]) -> list[tuple[A
     return [(image, dataset.target_transform(label)) for image, label in batch]
 
 
-def find_conversion(transform: Callable[..., Any] | None) -> Convert | None:
+def find_conversion(transform: Any) -> Convert | None:
     """Return what does to a uint8 batch (B, 1, H, W) what `transform` does to each image, or None if unknown."""
     if type(transform) is ToTensor:
         return lambda images: images.to(torch.get_default_dtype()).div_(255)
