@@ -1,8 +1,10 @@
 """Which device to compute on."""
 
 import os
+from itertools import chain
 
 import torch
+from torch import nn
 
 
 def pick_device() -> torch.device:
@@ -25,3 +27,9 @@ def pick_device() -> torch.device:
             f"TUTORIAL_DEVICE is {wanted!r}, which cannot be used here: {str(error).splitlines()[0]} "
             "Set it to a device of this machine, such as 'cpu', or unset it and let PyTorch choose."
         ) from error
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return the device of the model's first parameter, or buffer, else the CPU."""
+    tensors = chain(model.parameters(), model.buffers())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))
