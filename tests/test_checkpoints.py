@@ -108,7 +108,7 @@ def assert_refused(path, match, run=None):
     assert_same(torch.get_rng_state(), dice)
 
 
-# ------------------------------------------------------------------------------------------------- what is given back
+# --------------------------------------------------------------------------------------------------- what is given back
 
 
 def test_everything_comes_back_bit_for_bit(tmp_path):
@@ -217,7 +217,7 @@ def test_the_usual_schedules_can_be_saved_and_loaded(tmp_path, make):
     assert_same(everything(model, optimizer, scheduler), before)
 
 
-# ------------------------------------------------------------------------------------------------------ all or nothing
+# ------------------------------------------------------------------------------------------------------- all or nothing
 
 
 class FullDisk:
@@ -293,7 +293,7 @@ def test_what_could_not_be_loaded_again_is_not_saved(saved):
     assert list(saved.parent.iterdir()) == [saved]
 
 
-# ----------------------------------------------------------------------------------------------------------- bad files
+# ------------------------------------------------------------------------------------------------------------ bad files
 
 
 def test_a_missing_file_is_a_missing_file(tmp_path):
@@ -458,7 +458,7 @@ def test_a_checkpoint_with_a_missing_or_wrong_part_is_refused(saved, part, value
     assert_refused(saved, f"found {found} as its '{part}'")
 
 
-# ---------------------------------------------------------------------------------------------- files that do not fit
+# ------------------------------------------------------------------------------------------------ files that do not fit
 
 
 def test_another_width_is_refused_with_both_shapes(saved):
@@ -524,7 +524,7 @@ def test_random_numbers_that_cannot_go_on_are_refused(saved, state):
     assert_refused(saved, "random state: found what PyTorch .* cannot use")
 
 
-# ----------------------------------------------------------------------------------------------------- wrapped models
+# ------------------------------------------------------------------------------------------------------- wrapped models
 
 
 def save_model(path, model):
@@ -581,7 +581,7 @@ def test_a_wrapped_model_that_does_not_fit_is_told_by_the_layer_and_not_by_every
         load_checkpoint(path, nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2)))
 
 
-# ------------------------------------------------------------------------------- lazy layers, and no parameters at all
+# -------------------------------------------------------------------------------- lazy layers, and no parameters at all
 
 
 def lazy():

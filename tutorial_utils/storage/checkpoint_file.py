@@ -71,14 +71,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         OSError: there is no such file, or it cannot be opened.
         ValueError: it is something else, or damaged. Nothing in it was executed.
     """
-    with Path(path).open("rb") as file:
-        try:
-            if damaged := zipfile.ZipFile(file).testzip():
-                raise ValueError(f"the bytes of {damaged} have changed")
-            file.seek(0)
-            checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception as error:  # what a damaged file leads to is not documented
-            raise ValueError(f"{path} is no checkpoint: {_explain_unreadable(file, error)}") from error
+    checkpoint = read_tensors(path, "checkpoint")
     if not isinstance(checkpoint, dict):
         raise ValueError(f"{path} is no checkpoint: found a {type(checkpoint).__name__}, expected a dictionary.")
     if checkpoint.get("format") != FORMAT:
@@ -92,6 +85,23 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             found = type(checkpoint[name]).__name__ if name in checkpoint else "nothing"
             raise ValueError(f"{path} is a damaged checkpoint: found {found} as its {name!r}, expected {kind}.")
     return checkpoint
+
+
+def read_tensors(path: str | Path, kind: str) -> Any:
+    """Return what `torch.save` wrote to the file `path`, with its tensors on the CPU; `kind` says what it should be.
+
+    Raises:
+        OSError: there is no such file, or it cannot be opened.
+        ValueError: it is no file of `torch.save`, or damaged, or holds more than plain values. Nothing was executed.
+    """
+    with Path(path).open("rb") as file:
+        try:
+            if damaged := zipfile.ZipFile(file).testzip():
+                raise ValueError(f"the bytes of {damaged} have changed")
+            file.seek(0)
+            return torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # what a damaged file leads to is not documented
+            raise ValueError(f"{path} is no {kind}: {_explain_unreadable(file, error)}") from error
 
 
 def match_names(state: dict[str, Any], model: nn.Module) -> dict[str, Any]:
