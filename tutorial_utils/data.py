@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Subset, random_split
 from torchvision import datasets
-from torchvision.io import decode_image
 
+from tutorial_utils.storage.annotations import read_annotations
 from tutorial_utils.storage.batches import fetch_batch
 from tutorial_utils.storage.fashion_mnist import MIRRORS, data_folder, prepare_files, source_folder
 from tutorial_utils.storage.idx import read_idx
@@ -23,8 +22,9 @@ class FashionMNIST(datasets.FashionMNIST):
 
     It differs in four ways. `download` is on unless you switch it off. Without a network there is still data: small
     drawn garments in the same format; `.source`, "real" or "sketch", says which you got. The files are verified each
-    time and stay compressed. And batches come straight from memory: with `ToTensor()`, or with
-    `Compose([ToImage(), ToDtype(torch.float32, scale=True)])` of `transforms.v2`, a `DataLoader` is many times faster.
+    time and stay compressed; `.files` leads to each of the four, also to one that you unpacked. And batches come
+    straight from memory: with `ToTensor()`, or with `Compose([ToImage(), ToDtype(torch.float32, scale=True)])` of
+    `transforms.v2`, a `DataLoader` is many times faster.
 
     Args:
         root: the data folder; by default `TUTORIAL_DATA`, or else a cache folder that all notebooks share.
@@ -53,14 +53,14 @@ class FashionMNIST(datasets.FashionMNIST):
         download: bool = True,
     ):
         folder = data_folder(root)
-        self.source = prepare_files(folder, self.mirrors, download)
-        self._files = source_folder(folder, self.source)
+        self.source, self.files = prepare_files(folder, self.mirrors, download)
+        self._raw_folder = str(source_folder(folder, self.source))
         super().__init__(folder, train, transform, target_transform, download=False)
 
     @property
     def raw_folder(self) -> str:
-        """The folder of the four compressed files."""
-        return str(self._files)
+        """The folder of the four files."""
+        return self._raw_folder
 
     def _check_legacy_exist(self) -> bool:
         return False  # torchvision's old cache of processed tensors is never looked at
@@ -70,8 +70,8 @@ class FashionMNIST(datasets.FashionMNIST):
 
     def _load_data(self) -> tuple[Tensor, Tensor]:
         split = "train" if self.train else "t10k"
-        images = read_idx(self._files / f"{split}-images-idx3-ubyte.gz")  # (N, 28, 28)
-        labels = read_idx(self._files / f"{split}-labels-idx1-ubyte.gz")  # (N,)
+        images = read_idx(self.files[f"{split}-images-idx3-ubyte.gz"])  # (N, 28, 28)
+        labels = read_idx(self.files[f"{split}-labels-idx1-ubyte.gz"])  # (N,)
         return images, labels.long()
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any]]:
@@ -83,19 +83,25 @@ class FashionMNIST(datasets.FashionMNIST):
 
 
 class CustomImageDataset(Dataset):
-    """Samples from image files: sample i is a pair, the image (C, H, W) as a uint8 tensor, and its label.
+    """Samples from image files: sample i is a pair, the image (C, H, W) as a uint8 tensor, and its label, a number.
 
     Args:
-        annotations_file: a CSV file without a header row; each row is a file name and its label.
+        annotations_file: a CSV file; each row is a file name and its label.
         img_dir: the folder that the file names start from.
         transform: changes an image (a tensor) when it is read.
         target_transform: changes a label when it is read.
 
-    `.names` and `.labels` list the file names and the labels, before any transform.
+    `.names` and `.labels` list the file names and the labels, before any transform. Labels that are words are numbered
+    in alphabetical order; `.classes` lists the words then, and is empty for labels that are numbers.
+
+    All images have as many channels: C is 1 if all files are grey, else 3. They are read as a viewer shows them (see
+    `read_image` in storage/image_files.py). Their sizes are those of the files: where these differ, batches need a
+    transform such as `v2.Resize((H, W))`, or else `default_collate` says that it expects tensors of equal size.
 
     Raises:
-        FileNotFoundError: there is no such CSV file.
-        RuntimeError: the image that is asked for is missing, or is no image (on reading it, not before).
+        FileNotFoundError: there is no such CSV file, or an image in it is missing.
+        ValueError: a row cannot be understood, or a file is no image. If its pixels are damaged, that may show only
+            when it is read.
 
     Source: the class of https://docs.pytorch.org/tutorials/beginner/basics/data_tutorial.html
     """
@@ -107,10 +113,9 @@ class CustomImageDataset(Dataset):
         transform: Callable | None = None,
         target_transform: Callable | None = None,
     ):
-        table = pd.read_csv(annotations_file, header=None)
-        self.names = table[0].tolist()
-        self.labels = table[1].tolist()
-        self.img_dir = Path(img_dir)
+        self.table = read_annotations(annotations_file, img_dir)
+        self.names, self.labels = self.table.names, self.table.labels
+        self.classes = self.table.classes
         self.transform = transform
         self.target_transform = target_transform
 
@@ -118,7 +123,7 @@ class CustomImageDataset(Dataset):
         return len(self.names)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image = decode_image(self.img_dir / self.names[index])  # (C, H, W)
+        image = self.table.read_image(self.names[index])  # (C, H, W)
         label = self.labels[index]
         if self.transform:
             image = self.transform(image)

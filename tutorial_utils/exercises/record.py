@@ -8,7 +8,7 @@ from pathlib import Path
 import filelock
 import platformdirs
 
-from tutorial_utils.storage.files import write_atomically
+from tutorial_utils.storage.files import lock, write_atomically
 
 OUTCOMES = ("correct", "not yet", "not attempted", "crashed", "timed out")
 
@@ -44,7 +44,7 @@ def remember(key: str, outcome: str) -> None:
     path = record_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(f"{path}.lock", timeout=5):  # several kernels may write at once
+        with lock(path.with_name(f"{path.name}.lock"), patience=5):  # several kernels may write at once
             record = read_record(path)
             if record.get(key) in ("correct", outcome):
                 return

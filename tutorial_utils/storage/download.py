@@ -1,6 +1,8 @@
 """A file from a server, whole and checked by its hash, or in a few words why not."""
 
 import hashlib
+import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -77,13 +79,40 @@ def _request(url: str, answer: "Future[requests.Response]") -> None:
 
 def explain(error: Exception) -> str:
     """Return in a few words why a download failed with one of `ERRORS`."""
+    if problem := explain_proxy(error):
+        return problem
     if isinstance(error, requests.HTTPError):
         return f"HTTP status {error.response.status_code}"
     if isinstance(error, urllib3.exceptions.ReadTimeoutError | requests.Timeout):
         return f"no answer for {TIMEOUT} seconds"
     if isinstance(error, urllib3.exceptions.ProtocolError):
         return "the connection broke off"
-    reason: BaseException = error
-    while reason.__cause__ or (reason.__context__ and not reason.__suppress_context__):
-        reason = reason.__cause__ or reason.__context__ or reason
-    return getattr(reason, "strerror", None) or str(reason)
+    return innermost_reason(error)
+
+
+def innermost_reason(error: BaseException) -> str:
+    """Return what the first of the errors that led to `error` says."""
+    while error.__cause__ or (error.__context__ and not error.__suppress_context__):
+        error = error.__cause__ or error.__context__ or error
+    return getattr(error, "strerror", None) or str(error)
+
+
+def explain_proxy(error: Exception) -> str | None:
+    """Return what to do where a proxy, the server between here and the network, made a download fail; else None."""
+    names = [name for name in os.environ if name.upper() in ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY")]
+    socks = isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in str(error)
+    if socks:
+        names = [name for name in names if os.environ[name].lower().startswith("socks")]
+    settings = " and ".join(sorted(names)) or "the setting of your system"
+    if socks:
+        return (
+            f'{settings} leads to a SOCKS proxy, which needs one more package: run `pip install "requests[socks]"`, or '
+            "unset it, or set HTTPS_PROXY=http://… if you have such a proxy"
+        )
+    if re.search(r"^407 |failed: 407 ", str(error)):
+        return f"the proxy asks for your name and password: put them into {settings}, as http://NAME:PASSWORD@HOST:PORT"
+    if isinstance(error, requests.exceptions.InvalidURL) and names:
+        return f"{settings} cannot be understood: write http://HOST:PORT, or unset it"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return f"the proxy cannot be reached ({innermost_reason(error)}): correct {settings}, or unset it"
+    return None

@@ -155,9 +155,13 @@ def check_data() -> Finding:
         return BAD, str(error)
     folder = fashion_mnist.data_folder()
     source = fashion_mnist.find_source(folder)
+    faults = fashion_mnist.explain_faults(folder)
+    unused = f"; {faults}" if faults else ""
     if source is None:
         origin = {"auto": "downloaded, or drawn where there is no network", "real": "downloaded"}.get(policy, "drawn")
-        return NOTE, f"none in {folder} yet; when the first notebook asks for it, it is {origin}"
+        return NOTE, f"none in {folder} yet; when the first notebook asks for it, it is {origin}{unused}"
+    if unused:
+        return NOTE, f"the drawn stand-in, in {folder}{unused}"
     return OK, f"{'the real Fashion-MNIST' if source == 'real' else 'the drawn stand-in'}, in {folder}"
 
 
