@@ -169,7 +169,11 @@ def test_a_table_lists_files_and_classes_with_or_without_a_header(tmp_path, tabl
 
 @pytest.mark.parametrize(
     ("table", "words"),
-    [("", "is no table"), ("a.png\nb.png\n", "is no table"), ("a.png,cat\nb.png,\n", "row 2 needs a file and a class")],
+    [
+        ("", "is empty"),
+        ("a.png\nb.png\n", "line 1: 'a.png' is not a file name and a label"),
+        ("a.png,cat\nb.png,\n", "line 2: 'b.png,' is not a file name and a label"),
+    ],
 )
 def test_a_table_that_is_none_is_told(tmp_path, table, words):
     (tmp_path / "labels.csv").write_text(table, encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tutorial_utils.checkpoints import explain_failed_write, load_checkpoint, sa
 from tutorial_utils.loops import Metrics
 from tutorial_utils.plots import plot_history
 from tutorial_utils.predict import Classifier, save_classifier
+from tutorial_utils.storage.files import lock
 from tutorial_utils.training.images import Images
 from tutorial_utils.training.options import Options
 from tutorial_utils.training.processes import is_rank_zero, print_once, reduce_max, require_same, restarts
@@ -28,6 +29,7 @@ def own(folder: Path) -> Iterator[None]:
     """Keep the output folder for this run alone while the block runs.
 
     The lock is the operating system's, on the file `.lock`: it ends with the process of rank 0, however that ends.
+    Where the file system has no locks, nothing is held.
 
     Raises:
         OSError: another run writes to the folder, or it cannot be made.
@@ -36,17 +38,14 @@ def own(folder: Path) -> Iterator[None]:
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise FileExistsError(
-            f"Another run is writing to {folder}: wait until it is over, stop it, or choose another --output."
-        ) from error
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock(folder / ".lock", patience=0))
+        except filelock.Timeout as error:
+            raise FileExistsError(
+                f"Another run is writing to {folder}: wait until it is over, stop it, or choose another --output."
+            ) from error
         yield
-    finally:
-        lock.release()
 
 
 def begin(options: Options, images: str, model: nn.Module, optimizer: Optimizer) -> pd.DataFrame:

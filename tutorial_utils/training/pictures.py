@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
 from tutorial_utils.progress import progress_bar
+from tutorial_utils.storage.annotations import read_rows
 from tutorial_utils.storage.pictures import PictureError, Preparation, read_picture
 from tutorial_utils.training.processes import is_rank_zero, print_once
 
@@ -91,7 +91,7 @@ def find_parts(folder: Path) -> dict[str, list[tuple[Path, str]]]:
 def find_pictures(folder: Path) -> list[tuple[Path, str]]:
     """Return the files below a folder with their classes, in the order of their names, or that of `labels.csv`."""
     if (folder / LABELS).exists():
-        return read_labels(folder / LABELS)
+        return [(folder / row.name, row.label) for row in read_rows(folder / LABELS, folder)]
     return [(file, home.name) for home in visible(folder) if home.is_dir() for file in walk(home)]
 
 
@@ -108,26 +108,6 @@ def visible(folder: Path) -> list[Path]:
     """Return what is in a folder, in the order of the names, without hidden files and those of the system."""
     names = (path for path in folder.iterdir() if path.name[0] != "." and path.name.lower() not in OTHER_FILES)
     return sorted(names, key=lambda path: path.name)
-
-
-def read_labels(path: Path) -> list[tuple[Path, str]]:
-    """Return the files that the table `path` lists, with their classes; a first row that names no file is a header.
-
-    Raises:
-        ValueError: it is no table of two columns, or a row has no class.
-    """
-    try:
-        row = next(iter(path.read_text(encoding="utf-8-sig").splitlines()), "")
-        separator = max(",;\t", key=row.count)
-        table = pd.read_csv(path, header=None, dtype=str, sep=separator, encoding="utf-8-sig")
-        files, classes = table[0].str.strip(), table[1].str.strip()
-    except (ValueError, KeyError) as error:  # pandas' own errors are of the first kind
-        raise ValueError(f"{path} is no table with a file and its class in each row ({error}).") from error
-    first = 0 if (path.parent / str(files[0])).exists() else 1
-    header = first if len(table) > 1 and (path.parent / str(files[1])).exists() else 0
-    if (empty := classes[header:].isna() | files[header:].isna()).any():
-        raise ValueError(f"{path}: row {empty.tolist().index(True) + header + 1} needs a file and a class.")
-    return [(path.parent / file, label) for file, label in zip(files[header:], classes[header:], strict=True)]
 
 
 # ----------------------------------------------------------------------------------------------- from files to tensors
