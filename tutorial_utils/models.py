@@ -55,7 +55,7 @@ class ResidualBlock(nn.Module):
     A convolution of 1 x 1 gives what goes in the shape of what comes out.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1):
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()
         self.convolutions = nn.Sequential(
             nn.Conv2d(in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=False),
@@ -82,7 +82,7 @@ class SmallResNet(nn.Module):
     Source: He et al., "Deep Residual Learning for Image Recognition", 2015, https://arxiv.org/abs/1512.03385
     """
 
-    def __init__(self, channels: int = 3, classes: int = 10):
+    def __init__(self, channels: int = 3, classes: int = 10) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(channels, 32, kernel_size=3, stride=2, padding=1, bias=False),

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import Subset
+from torch.utils.data import Dataset, Subset
 from torchvision.transforms import v2
 
 from tutorial_utils.data import CLASSES, FashionMNIST, train_val_split
@@ -31,7 +31,8 @@ class Images:
     source: str  # "real" or "sketch", or the folder
 
     @property
-    def parts(self) -> tuple[Part, Part, Part]:
+    def parts(self) -> tuple[Dataset[Any], Part, Part]:
+        """The three parts, as data sets of pairs: an image (C, H, W) float32, and its label."""
         return self.train, self.val, self.test
 
     def arguments(self, model: str) -> dict[str, int]:
@@ -45,7 +46,7 @@ class Images:
         return MODELS[model](**self.arguments(model))
 
     def __str__(self) -> str:
-        sizes = [len(part) for part in self.parts]
+        sizes = [len(part) for part in (self.train, self.val, self.test)]
         if self.source in ("real", "sketch"):
             return f"{sizes[0]:,} {self.source} images"
         train, val, test = (f"{size:,}" for size in sizes)
