@@ -49,7 +49,7 @@ class ConvNet(nn.Module):
         return self.classifier(x.flatten(1))  # (N, 1568) -> (N, 10)
 
 
-class ResidualBlock(nn.Module):
+class ResidualConvBlock(nn.Module):
     """Two convolutions, added to what goes in: (N, C_in, H, W) to (N, C_out, H / stride, W / stride).
 
     A convolution of 1 x 1 gives what goes in the shape of what comes out.
@@ -88,9 +88,9 @@ class SmallResNet(nn.Module):
             nn.Conv2d(channels, 32, kernel_size=3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(32),
             nn.ReLU(),
-            ResidualBlock(32, 32),
-            ResidualBlock(32, 64, stride=2),
-            ResidualBlock(64, 128, stride=2),
+            ResidualConvBlock(32, 32),
+            ResidualConvBlock(32, 64, stride=2),
+            ResidualConvBlock(64, 128, stride=2),
         )
         self.classifier = nn.Linear(128, classes)
 

@@ -116,11 +116,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = 1
             continue
         names = [classifier.classes[place] for place in places.tolist()]
-        print(describe(path, names, probabilities.tolist(), options.json))
+        print(answer(path, names, probabilities.tolist(), options.json))
     return status
 
 
-def describe(path: Path, names: list[str], probabilities: list[float], as_json: bool) -> str:
+def answer(path: Path, names: list[str], probabilities: list[float], as_json: bool) -> str:
     """Return the line of one picture, for people or as JSON, the likeliest class first."""
     if as_json:
         return json.dumps({"file": str(path), "classes": names, "probabilities": probabilities}, ensure_ascii=False)

@@ -73,7 +73,7 @@ def load_pictures(folder: Path, size: int, seed: int) -> tuple[dict[str, Picture
     grey = all(bool((pictures.images == pictures.images[:, :1]).all()) for pictures in found.values())
     images = {part: pictures.images[:, :1] if grey else pictures.images for part, pictures in found.items()}
     parts = share_out(images, labels, classes, seed)
-    return prepare(parts), classes, f"{folder.resolve()} ({describe(found)})"
+    return prepare(parts), classes, f"{folder.resolve()} ({fingerprint(found)})"
 
 
 # ------------------------------------------------------------------------------------------------ which files are there
@@ -136,7 +136,7 @@ def read_all(part: str, files: list[tuple[Path, str]], folder: Path, size: int) 
     return Labelled(torch.stack(images), classes, names)
 
 
-def describe(found: dict[str, Labelled]) -> str:
+def fingerprint(found: dict[str, Labelled]) -> str:
     """Return how many pictures there are, and a number that changes when one comes, goes, or changes its class."""
     rows = [f"{part}/{row}" for part, some in found.items() for row in zip(some.files, some.classes, strict=True)]
     return f"{len(rows)} pictures, {hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()[:8]}"
