@@ -1,10 +1,15 @@
 """What `save_checkpoint` keeps, that `load_checkpoint` gives it back exactly, and that it refuses everything else."""
 
+import contextlib
 import copy
+import errno
+import io
 import os
 import pickle
+import re
 import signal
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +18,9 @@ from torch import nn
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset
 
+from tutorial_utils import checkpoints
 from tutorial_utils.checkpoints import (
+    explain_failed_write,
     get_random_state,
     load_checkpoint,
     save_checkpoint,
@@ -99,7 +106,7 @@ def assert_refused(path, match, run=None):
     assert_same(torch.get_rng_state(), dice)
 
 
-# ------------------------------------------------------------------------------------------------- what is given back
+# --------------------------------------------------------------------------------------------------- what is given back
 
 
 def test_everything_comes_back_bit_for_bit(tmp_path):
@@ -208,7 +215,7 @@ def test_the_usual_schedules_can_be_saved_and_loaded(tmp_path, make):
     assert_same(everything(model, optimizer, scheduler), before)
 
 
-# ------------------------------------------------------------------------------------------------------ all or nothing
+# ------------------------------------------------------------------------------------------------------- all or nothing
 
 
 class FullDisk:
@@ -233,7 +240,7 @@ def test_a_save_that_fails_half_way_leaves_the_old_checkpoint(saved):
     old = saved.read_bytes()
     model, optimizer, _ = new_run()
     optimizer.param_groups[0]["note"] = FullDisk()
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"No space left on device: .*run\.pt could not be written, and is as it was"):
         save_checkpoint(saved, model, optimizer, 3)
     assert saved.read_bytes() == old
     assert list(saved.parent.iterdir()) == [saved]
@@ -283,7 +290,7 @@ def test_what_could_not_be_loaded_again_is_not_saved(saved):
     assert list(saved.parent.iterdir()) == [saved]
 
 
-# ----------------------------------------------------------------------------------------------------------- bad files
+# ------------------------------------------------------------------------------------------------------------ bad files
 
 
 def test_a_missing_file_is_a_missing_file(tmp_path):
@@ -448,7 +455,7 @@ def test_a_checkpoint_with_a_missing_or_wrong_part_is_refused(saved, part, value
     assert_refused(saved, f"found {found} as its '{part}'")
 
 
-# ---------------------------------------------------------------------------------------------- files that do not fit
+# ------------------------------------------------------------------------------------------------ files that do not fit
 
 
 def test_another_width_is_refused_with_both_shapes(saved):
@@ -512,3 +519,146 @@ def test_a_schedule_that_was_not_saved_is_refused(tmp_path):
 def test_random_numbers_that_cannot_go_on_are_refused(saved, state):
     rewritten(saved, random_state=state)
     assert_refused(saved, "random state: found what PyTorch .* cannot use")
+
+
+# ------------------------------------------------------------------------------------------------------- wrapped models
+
+
+def save_model(path, model):
+    save_checkpoint(path, model, torch.optim.SGD(model.parameters(), lr=0.1), 1)
+    return path
+
+
+def half_wrapped(model):
+    model[1] = torch.compile(model[1])
+    return nn.DataParallel(model)
+
+
+WRAPPERS = {
+    "plain": lambda model: model,
+    "compiled": torch.compile,
+    "parallel": nn.DataParallel,
+    "compiled and parallel": lambda model: nn.DataParallel(torch.compile(model)),
+    "parallel and compiled": lambda model: torch.compile(nn.DataParallel(model)),
+    "a layer of its own": half_wrapped,
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)
+@pytest.mark.parametrize("wrap_other", WRAPPERS.values(), ids=WRAPPERS)
+def test_a_file_of_a_wrapped_model_loads_into_the_plain_one_and_back(tmp_path, wrap, wrap_other):
+    saved, fresh = new_run()[0], new_run(seed=1)[0]
+    expected = copy.deepcopy(list(saved.state_dict().values()))
+    path = save_model(tmp_path / "run.pt", wrap(saved))
+    model = wrap_other(fresh)
+    assert load_checkpoint(path, model, torch.optim.SGD(model.parameters(), lr=0.1)) == 1
+    assert_same(list(model.state_dict().values()), expected)
+
+
+class Holder(nn.Module):
+    """A model with a part that is really called `module`, and perhaps one beside it that differs in nothing else."""
+
+    def __init__(self, twin=False):
+        super().__init__()
+        self.module = nn.Linear(2, 2)
+        if twin:
+            self.weight = nn.Parameter(torch.rand(2, 2))
+
+
+@pytest.mark.parametrize("twin", [False, True])
+def test_a_part_that_is_really_called_module_is_none_of_the_wrappers(tmp_path, twin):
+    saved, fresh = Holder(twin), Holder(twin)
+    load_checkpoint(save_model(tmp_path / "run.pt", saved), fresh)
+    assert_same(fresh.state_dict(), saved.state_dict())
+
+
+def test_a_wrapped_model_that_does_not_fit_is_told_by_the_layer_and_not_by_every_name(tmp_path):
+    path = save_model(tmp_path / "run.pt", torch.compile(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))))
+    with pytest.raises(ValueError, match=r"model: 1\.weight: found \[1, 3\], expected \[2, 3\]; 1\.bias: [^;]*\. B"):
+        load_checkpoint(path, nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2)))
+
+
+# -------------------------------------------------------------------------------- lazy layers, and no parameters at all
+
+
+def lazy():
+    return nn.Sequential(nn.LazyConv2d(3, 2), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(2))
+
+
+def test_a_lazy_layer_that_has_seen_no_batch_is_not_saved_and_the_sentence_says_what_to_do(tmp_path):
+    model = lazy()
+    with pytest.raises(ValueError, match=r"lazy layer of the model has no shape yet.* Call the model once, model\(im"):
+        save_checkpoint(tmp_path / "run.pt", model, torch.optim.SGD(model.parameters(), lr=0.1), 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lazy_layer_that_has_seen_a_batch_loads_into_a_fresh_one(tmp_path):
+    model, images = lazy(), torch.rand(4, 1, 5, 5)
+    model(images)
+    optimizer = torch.optim.Adam(model.parameters())
+    model(images).sum().backward()
+    optimizer.step()
+    save_checkpoint(tmp_path / "run.pt", model, optimizer, 3)
+
+    fresh = lazy()
+    fresh_optimizer = torch.optim.Adam(fresh.parameters())
+    assert load_checkpoint(tmp_path / "run.pt", fresh, fresh_optimizer) == 3
+    assert_same(everything(fresh, fresh_optimizer), everything(model, optimizer))
+    assert_same(fresh.eval()(images), model.eval()(images))
+
+
+def test_a_file_that_lacks_a_lazy_layer_does_not_fit(tmp_path):
+    path = save_model(tmp_path / "run.pt", nn.Sequential(nn.Linear(3, 2)))
+    with pytest.raises(ValueError, match=r"1\.weight: found nothing, expected a tensor"):
+        load_checkpoint(path, nn.Sequential(nn.LazyLinear(2), nn.LazyLinear(2)))
+
+
+def test_a_model_without_parameters_is_saved_and_loaded_on_the_cpu(tmp_path):
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5)
+    save_checkpoint(tmp_path / "run.pt", nn.Flatten(), optimizer, 2)
+    expected = torch.rand(3)
+    assert load_checkpoint(tmp_path / "run.pt", nn.Flatten(), torch.optim.SGD([torch.zeros(1)], lr=0.1)) == 2
+    assert_same(torch.rand(3), expected)
+
+
+# ---------------------------------------------------------------------------------------------------- a disk that fills
+
+
+class FillingDisk(io.BytesIO):
+    """A file on a disk with room for so many bytes."""
+
+    def __init__(self, room):
+        super().__init__()
+        self.room = room
+
+    def write(self, content):
+        self.room -= len(content)
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(content)
+
+
+@pytest.mark.parametrize("room", [0, 100, 900, 2000])
+def test_a_disk_that_fills_is_a_sentence_and_the_old_checkpoint_stays(saved, monkeypatch, room):
+    @contextlib.contextmanager
+    def write(path):
+        yield FillingDisk(room)
+
+    monkeypatch.setattr(checkpoints, "write_atomically", write)
+    old = saved.read_bytes()
+    with pytest.raises(OSError, match=rf"No space left on device: {re.escape(str(saved))} .* is as it was.*") as error:
+        save_checkpoint(saved, *new_run()[:2], 3)
+    assert error.value.errno == errno.ENOSPC
+    assert saved.read_bytes() == old
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file that is always full is Linux's")
+def test_a_disk_that_is_full_when_the_bytes_reach_it_is_a_sentence_too(tmp_path, monkeypatch):
+    (tmp_path / "run.pt.unfinished").symlink_to("/dev/full")
+    with pytest.raises(OSError, match=r"No space left on device: .*run\.pt could not be written"):
+        save_checkpoint(tmp_path / "run.pt", *new_run()[:2], 3)
+
+
+def test_what_is_no_trouble_with_the_disk_keeps_its_own_words(saved):
+    with pytest.raises(RuntimeError, match=r"^sparks$"), explain_failed_write(saved):
+        raise RuntimeError("sparks")

@@ -40,6 +40,14 @@ def test_frozen_parameters_do_not_count():
     assert count_parameters(model) == 3
 
 
+def test_lazy_layers_cannot_be_counted_before_they_have_seen_a_batch_and_pytorch_says_so():
+    model = nn.Sequential(nn.LazyLinear(3))
+    with pytest.raises(ValueError, match="Call `forward` with a dummy batch to initialize the parameters"):
+        count_parameters(model)
+    model(torch.rand(2, 4))
+    assert count_parameters(model) == (4 + 1) * 3
+
+
 @pytest.mark.parametrize("model_class", [NeuralNetwork, ConvNet])
 def test_the_same_seed_makes_the_same_model(model_class):
     torch.manual_seed(7)

@@ -7,14 +7,24 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from tutorial_utils.storage.checkpoint_file import FORMAT, check_fit, check_loadable, read_checkpoint
+from tutorial_utils.devices import device_of
+from tutorial_utils.storage.checkpoint_file import (
+    FORMAT,
+    check_fit,
+    check_loadable,
+    explain_failed_write,
+    match_names,
+    read_checkpoint,
+)
 from tutorial_utils.storage.files import write_atomically
 
 __all__ = [
     "check_fit",
     "check_loadable",
+    "explain_failed_write",
     "get_random_state",
     "load_checkpoint",
+    "match_names",
     "read_checkpoint",
     "save_checkpoint",
     "set_random_state",
@@ -32,7 +42,7 @@ def save_checkpoint(
     Until the new file is whole, an old one of the same name stays as it is. One process writes to one path.
 
     Raises:
-        ValueError: a state holds something that `load_checkpoint` would refuse to read.
+        ValueError: a state holds something that `load_checkpoint` would refuse to read, or a lazy layer has no shape.
         OSError: the file cannot be written.
     """
     checkpoint = {
@@ -41,9 +51,9 @@ def save_checkpoint(
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "scheduler": scheduler.state_dict() if scheduler else None,
-        "random_state": get_random_state(next(model.parameters()).device),
+        "random_state": get_random_state(device_of(model)),
     }
-    with write_atomically(path) as file:
+    with explain_failed_write(path), write_atomically(path) as file:
         torch.save(checkpoint, file)
         check_loadable(file)
 
@@ -54,22 +64,24 @@ def load_checkpoint(
     """Return the number of finished epochs in the file of `save_checkpoint`, its state loaded into what is handed in.
 
     Everything goes to the device where the model is. The random numbers go on as they would have, if there is an
-    optimizer; without one, the model is loaded and nothing else. Nothing in the file is executed.
+    optimizer; without one, the model is loaded and nothing else. Nothing in the file is executed. What `torch.compile`
+    and `DataParallel` put before the names of a model's parameters may be there, or not, in the file and in the model.
 
     Raises:
         OSError: there is no such file, or it cannot be opened.
         ValueError: it is no whole checkpoint, or it does not fit. Then nothing that was handed in has changed.
     """
     checkpoint = read_checkpoint(path)
+    checkpoint["model"] = match_names(checkpoint["model"], model)
     check_fit(path, checkpoint, model, optimizer, scheduler)
 
     model.load_state_dict(checkpoint["model"])
     if optimizer:
         optimizer.load_state_dict(checkpoint["optimizer"])
-        set_random_state(checkpoint["random_state"], next(model.parameters()).device)
+        set_random_state(checkpoint["random_state"], device_of(model))
     if scheduler:
         scheduler.load_state_dict(checkpoint["scheduler"])
-    return checkpoint["epoch"]
+    return int(checkpoint["epoch"])
 
 
 def get_random_state(device: torch.device) -> dict[str, Tensor]:

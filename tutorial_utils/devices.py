@@ -1,7 +1,7 @@
 """Which device to compute on."""
 
-import itertools
 import os
+from itertools import chain
 
 import torch
 from torch import nn
@@ -35,5 +35,5 @@ def device_of(model: nn.Module) -> torch.device:
     >>> device_of(nn.Linear(2, 1))
     device(type='cpu')
     """
-    first = next(itertools.chain(model.parameters(), model.buffers()), None)
-    return torch.device("cpu") if first is None else first.device
+    tensors = chain(model.parameters(), model.buffers())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))

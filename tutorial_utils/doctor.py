@@ -1,8 +1,7 @@
 """`python -m tutorial_utils.doctor`: is this machine ready for the course?"""
 
-import sys
-
+from tutorial_utils.tools.command import end_with
 from tutorial_utils.tools.doctor import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_with(main)

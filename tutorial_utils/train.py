@@ -5,6 +5,10 @@ Here on one, and then on two::
     python -m tutorial_utils.train --epochs 5 --optimizer Adam --lr 1e-3
     torchrun --standalone --nproc-per-node=2 -m tutorial_utils.train --epochs 5
 
+And on a folder of your own pictures, with a folder for each class in it (`tutorial_utils.predict` then names others)::
+
+    python -m tutorial_utils.train --images pets --output runs/pets
+
 (Where a machine does not know its own name, `--local-addr=127.0.0.1` keeps torchrun from asking for it.)
 
 `torchrun` starts the same script several times, on one machine or on many, and tells each process in environment
@@ -12,14 +16,16 @@ variables which one it is (`RANK`), and of how many (`WORLD_SIZE`). Every proces
 gradients of its own part of each batch; `DistributedDataParallel` averages them before the step, so that all models
 stay equal. `--batch-size` counts the images of all processes together, so several processes learn what one learns from
 the same batches, with the same learning rate. (Where the training images cannot be shared out evenly, the first ones
-of an epoch come twice; the metrics count every image that was seen. Validation and test see each image once.)
+of an epoch come twice; the metrics count every image that was seen. Validation and test see each image once. What
+depends on a batch as a whole, BatchNorm in `SmallResNet`, is each process' own, and so is how pictures are varied.)
 
 The process of rank 0 writes to the folder `--output`, each file in one step: `options.json`, how the run was begun;
-`checkpoint.pt`, `metrics.csv` and `history.png`, the finished epochs; `test.json`, the test metrics at the end. SIGTERM
-and Ctrl-C end a run after the current step: the epoch is given up, and `--resume` goes on from the last finished one.
+`checkpoint.pt`, `metrics.csv` and `history.png`, the finished epochs; `model.pt` and `test.json`, the trained model and
+the test metrics at the end. One run at a time writes to a folder. SIGTERM and Ctrl-C end a run after the current step:
+the epoch is given up, and `--resume` goes on from the last finished one.
 
 Exit status: 0, finished; 1, it failed, and a sentence says why; 2, the command is wrong; 143 and 130, stopped by
-SIGTERM and by Ctrl-C. (`torchrun` has its own: 0, or 1 for all the rest.)
+SIGTERM and by Ctrl-C; 141, nobody reads its output any more. (`torchrun` has its own: 0, or 1 for all the rest.)
 
 Source: https://docs.pytorch.org/tutorials/beginner/ddp_series_multigpu.html
 """
@@ -31,15 +37,15 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset
-from torchvision.transforms import v2
+from torch.utils.data import DataLoader, DistributedSampler, Subset
 
-from tutorial_utils.data import FashionMNIST, train_val_split
 from tutorial_utils.loops import Metrics, report_epoch, test_loop, train_loop
 from tutorial_utils.storage.download import DownloadError
+from tutorial_utils.tools.command import end_with
 from tutorial_utils.training import processes
-from tutorial_utils.training.options import MODELS, OPTIMIZERS, Options, parse
-from tutorial_utils.training.output import begin, finish, save
+from tutorial_utils.training.images import Part, load
+from tutorial_utils.training.options import OPTIMIZERS, Options, parse
+from tutorial_utils.training.output import begin, finish, own, save
 from tutorial_utils.training.processes import Process, print_once, reduce_mean
 from tutorial_utils.training.signals import Stopped, catch_signals, until_stopped
 
@@ -59,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print_once("Stopped before training began.")
         return 128 + signal.SIGINT
+    except BrokenPipeError:
+        raise  # nobody reads the output any more
     except (OSError, ValueError, FloatingPointError, DownloadError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
@@ -67,8 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: Options) -> None:
     """Train together with the processes that torchrun has started, if it has, and part from them."""
+    process = processes.init_process_group()
     try:
-        train(options, processes.init_process_group())
+        with own(options.output):
+            train(options, process)
     except Stopped:
         processes.destroy_process_group()
         raise
@@ -77,17 +87,17 @@ def run(options: Options) -> None:
 
 def train(options: Options, process: Process) -> None:
     """Train one model on all processes together; the process of rank 0 prints how it goes and writes the files."""
-    train_data, val_data, test_data = load(options)
+    images = load(options)
+    train_data, val_data, test_data = images.parts
     sampler = DistributedSampler(train_data, process.world_size, process.rank, seed=options.seed)  # its part, shuffled
     train_dataloader = DataLoader(train_data, batch_size=options.batch_size // process.world_size, sampler=sampler)
 
     torch.manual_seed(options.seed)
-    model = MODELS[options.model]().to(process.device)
+    model = images.build(options.model).to(process.device)
     loss_fn = nn.CrossEntropyLoss()
     optimizer = OPTIMIZERS[options.optimizer](model.parameters(), lr=options.lr)
-    images = f"{len(train_data):,} {test_data.source} images"
     print_once(f"{options.model}, {images}, processes: {process.world_size}, device: {process.device}")
-    history = begin(options, test_data.source, model, optimizer)  # of the epochs that are finished already
+    history = begin(options, images.source, model, optimizer)  # of the epochs that are finished already
     trained = DistributedDataParallel(model) if process.world_size > 1 else model  # the same parameters
 
     with catch_signals() as signals:
@@ -98,35 +108,16 @@ def train(options: Options, process: Process) -> None:
             history.loc[epoch] = train_loss, *measure(val_data, model, loss_fn, process)
             save(options.output, history, model, optimizer)
             report_epoch(f"epoch {epoch}/{options.epochs}", history.to_dict("list"), show=process.rank == 0)
-        finish(options, measure(test_data, model, loss_fn, process))
+        finish(options, images, model, len(history), measure(test_data, model, loss_fn, process))
 
 
-def load(options: Options) -> tuple[Dataset, Dataset, FashionMNIST]:
-    """Return the images to train on, to validate with and to test on; the same in every process.
-
-    The first process of each host prepares the files if need be, while the others wait.
-    """
-    to_tensor = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
-    first = processes.is_local_rank_zero()
-    if not first:
-        processes.barrier()
-    all_train_data = FashionMNIST(options.data, train=True, transform=to_tensor, download=first)
-    if first:
-        processes.barrier()
-    test_data = FashionMNIST(options.data, train=False, transform=to_tensor, download=False)
-    train_data, val_data = train_val_split(all_train_data, len(all_train_data) // 12, options.seed)  # 55,000 and 5,000
-    if options.subset is not None:
-        train_data = Subset(train_data, range(min(options.subset, len(train_data))))
-    return train_data, val_data, test_data
-
-
-def measure(dataset: Dataset, model: nn.Module, loss_fn: nn.Module, process: Process) -> Metrics:
+def measure(dataset: Part, model: nn.Module, loss_fn: nn.Module, process: Process) -> Metrics:
     """Return the mean loss per example and the accuracy over the whole dataset; each process measures a part of it."""
+    processes.share_buffers(model)
     part = Subset(dataset, range(process.rank, len(dataset), process.world_size))  # parts may differ in length
-    metrics = test_loop(DataLoader(part, batch_size=1000), model, loss_fn)
+    metrics = test_loop(DataLoader(part, batch_size=1000), model, loss_fn) if len(part) else Metrics(0.0, 0.0)
     return Metrics(*reduce_mean(metrics, len(part), process.device))
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)  # in a log file, too, every line is there at once
-    sys.exit(main())
+    end_with(main)

@@ -3,16 +3,22 @@
 import os
 import pickle
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.serialization import get_unsafe_globals_in_checkpoint
 
+from tutorial_utils.devices import device_of
+
 FORMAT = "tutorial_utils checkpoint, version 1"
+WRAPPERS = {"_orig_mod", "module"}  # what torch.compile and DataParallel put between the names of a model
 PARTS = {"epoch": int, "model": dict, "optimizer": dict, "scheduler": dict | None, "random_state": dict}
 
 
@@ -20,11 +26,42 @@ def check_loadable(file: BinaryIO) -> None:
     """Raise ValueError if `file`, which `torch.save` has written, holds what `weights_only=True` refuses to load."""
     file.flush()
     file.seek(0)
-    if refused := get_unsafe_globals_in_checkpoint(file):
+    refused = get_unsafe_globals_in_checkpoint(file)
+    if any("Uninitialized" in name for name in refused):
+        raise ValueError(
+            "Nothing was saved: a lazy layer of the model has no shape yet, because it has seen no batch. Call the "
+            "model once, model(images), before you make the optimizer and save."
+        )
+    if refused:
         raise ValueError(
             f"Nothing was saved: the checkpoint would hold {', '.join(sorted(refused))}, and only tensors and plain "
             "values can be loaded again safely. Give the optimizer and the scheduler plain numbers, such as float(lr)."
         )
+
+
+@contextmanager
+def explain_failed_write(path: str | Path) -> Iterator[None]:
+    """Raise OSError with a sentence where the block cannot write the file `path`, as on a disk that is full.
+
+    `torch.save` raises RuntimeError then; what the system said is the context in which it did.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        cause = next((link for link in _contexts(error) if isinstance(link, OSError)), None)
+        if cause is None:
+            raise
+        said = cause.strerror or str(cause)
+        raise OSError(
+            cause.errno, f"{said}: {path} could not be written, and is as it was. Make room, or choose another folder."
+        ) from error
+
+
+def _contexts(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, the one that it came from, and so on."""
+    while error is not None:
+        yield error
+        error = error.__context__
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -34,14 +71,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         OSError: there is no such file, or it cannot be opened.
         ValueError: it is something else, or damaged. Nothing in it was executed.
     """
-    with Path(path).open("rb") as file:
-        try:
-            if damaged := zipfile.ZipFile(file).testzip():
-                raise ValueError(f"the bytes of {damaged} have changed")
-            file.seek(0)
-            checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception as error:  # what a damaged file leads to is not documented
-            raise ValueError(f"{path} is no checkpoint: {_explain_unreadable(file, error)}") from error
+    checkpoint = read_tensors(path, "checkpoint")
     if not isinstance(checkpoint, dict):
         raise ValueError(f"{path} is no checkpoint: found a {type(checkpoint).__name__}, expected a dictionary.")
     if checkpoint.get("format") != FORMAT:
@@ -57,6 +87,41 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
+def read_tensors(path: str | Path, kind: str) -> Any:
+    """Return what `torch.save` wrote to the file `path`, with its tensors on the CPU; `kind` says what it should be.
+
+    Raises:
+        OSError: there is no such file, or it cannot be opened.
+        ValueError: it is no file of `torch.save`, or damaged, or holds more than plain values. Nothing was executed.
+    """
+    with Path(path).open("rb") as file:
+        try:
+            if damaged := zipfile.ZipFile(file).testzip():
+                raise ValueError(f"the bytes of {damaged} have changed")
+            file.seek(0)
+            return torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # what a damaged file leads to is not documented
+            raise ValueError(f"{path} is no {kind}: {_explain_unreadable(file, error)}") from error
+
+
+def match_names(state: dict[str, Any], model: nn.Module) -> dict[str, Any]:
+    """Return a state dict under the names that `model` has for it, where only the wrappers of one of them differ.
+
+    `torch.compile` puts `_orig_mod.` before the names in what it wraps, `DataParallel` and `DistributedDataParallel`
+    put `module.` there. Where two names differ in nothing else, all stay as they are.
+    """
+    ours = list(model.state_dict())
+    names = {_without_wrappers(name): name for name in ours}
+    if ours == list(state) or len(names) < len(ours) or len(set(map(_without_wrappers, state))) < len(state):
+        return state
+    return {names.get(_without_wrappers(name), name): value for name, value in state.items()}
+
+
+def _without_wrappers(name: str) -> str:
+    """Return the name of a parameter without the parts that stand for wrappers."""
+    return ".".join(part for part in name.split(".") if part not in WRAPPERS)
+
+
 def check_fit(
     path: str | Path,
     checkpoint: dict[str, Any],
@@ -65,11 +130,11 @@ def check_fit(
     scheduler: LRScheduler | None,
 ) -> None:
     """Raise ValueError if the checkpoint in the file `path` does not fit what it is to be loaded into."""
-    misfits = {"model": _compare(_outline_model(checkpoint["model"]), _outline_model(model.state_dict()))}
+    misfits = {"model": _compare(*_outline_models(checkpoint["model"], model.state_dict()))}
     if optimizer:
         saved = _outline_groups(checkpoint["optimizer"].get("param_groups"), optimizer.defaults)
         misfits["optimizer"] = _compare(saved, _outline_groups(optimizer.param_groups, optimizer.defaults))
-        misfits["random state"] = _check_random_state(checkpoint["random_state"], next(model.parameters()).device)
+        misfits["random state"] = _check_random_state(checkpoint["random_state"], device_of(model))
     if scheduler or optimizer:
         expected = scheduler.state_dict() if scheduler else None
         misfits["scheduler"] = _compare(*map(_outline_scheduler, (checkpoint["scheduler"], expected)))
@@ -101,6 +166,16 @@ def _compare(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
         for name in [*expected, *(name for name in found if name not in expected)]
         if found.get(name) != expected.get(name)
     ]
+
+
+def _outline_models(saved: dict[str, Any], state: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the outlines of two state dicts; a lazy layer without a shape, in the second, takes any tensor's."""
+    found = _outline_model(saved)
+    expected = _outline_model({name: value for name, value in state.items() if not is_lazy(value)})
+    lazy = {
+        name: found[name] if isinstance(saved.get(name), Tensor) else "a tensor" for name in state.keys() - expected
+    }
+    return found, {name: {**expected, **lazy}[name] for name in state}
 
 
 def _outline_model(state: dict[str, Any]) -> dict[str, Any]:

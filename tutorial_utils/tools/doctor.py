@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 COURSE = "tutorial-utils"
 OK, NOTE, BAD = "[OK]", "[--]", "[!!]"  # fine; works, with a limit; the course cannot run
 INSTALL = "run `make lab`, or `pip install -c requirements.lock -e .` in the folder of the course"
+RUNTIME = (
+    "Windows lacks the libraries that PyTorch is built with: install the Microsoft Visual C++ Redistributable for "
+    "Visual Studio 2015-2022, x64, from https://aka.ms/vs/17/release/vc_redist.x64.exe, and start again"
+)
 
 Finding = tuple[str, str]  # one of the marks, and a sentence
 
@@ -104,7 +108,8 @@ def check_torch() -> Finding:
     try:
         import torch
     except Exception as error:  # a broken build raises more than ImportError
-        return BAD, f"it cannot be imported ({first_line(error)}): {again}."
+        cure = RUNTIME if lacks_runtime(error) else again
+        return BAD, f"it cannot be imported ({first_line(error)}): {cure}."
     try:
         from torchvision.ops import nms
 
@@ -112,6 +117,14 @@ def check_torch() -> Finding:
     except Exception as error:
         return BAD, f"{pair} do not work together ({first_line(error)}): {again}."
     return OK, f"{pair} work together"
+
+
+def lacks_runtime(error: Exception) -> bool:
+    """Return whether Windows could not load a library of PyTorch, or one that it needs (126), or not start it (1114).
+
+    pip installs all of them but those of Visual C++, which Microsoft hands out.
+    """
+    return getattr(error, "winerror", None) in (126, 1114) or any(f"[WinError {n}]" in str(error) for n in (126, 1114))
 
 
 def check_device() -> Finding:

@@ -12,8 +12,17 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import nn
 
 from tutorial_utils.devices import pick_device
+
+TORCHRUN = ("WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # what it sets besides RANK
+OTHER_LAUNCHERS = {  # by the variable that says how many processes each has started
+    "SLURM_STEP_NUM_TASKS": "srun",
+    "SLURM_NTASKS": "SLURM",
+    "OMPI_COMM_WORLD_SIZE": "mpirun",
+    "PMI_SIZE": "mpiexec",
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,7 @@ def init_process_group() -> Process:
 
     Processes that have a GPU each talk through NCCL; otherwise all compute on the CPU, and talk through Gloo.
     """
+    check_launcher()
     device = pick_device()
     if "RANK" not in os.environ:  # not started by torchrun
         return Process(rank=0, world_size=1, device=device)
@@ -41,10 +51,67 @@ def init_process_group() -> Process:
     store, rank, world_size = next(dist.rendezvous("env://"))
     if os.environ["LOCAL_WORLD_SIZE"] == os.environ["WORLD_SIZE"]:
         # On one host, torchrun keeps its store when it starts the workers again: read none of the last ones' addresses.
-        store = dist.PrefixStore(os.environ["TORCHELASTIC_RESTART_COUNT"], store)
+        store = dist.PrefixStore(str(restarts()), store)
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=world_size)
     return Process(rank, world_size, device)
+
+
+def check_launcher() -> None:
+    """Raise ValueError unless this process was started alone, or with others by torchrun (or in the same way).
+
+    Processes that know nothing of each other would each train alone, and all write to one folder.
+    """
+    if "RANK" in os.environ:
+        missing = [name for name in TORCHRUN if name not in os.environ]
+        strange = [name for name in ("RANK", *TORCHRUN[:3]) if not os.environ.get(name, "0").isdecimal()]
+        if missing or strange:
+            wrong = f"{', '.join(missing)} not" if missing else f"{', '.join(strange)} to no number"
+            raise ValueError(f"RANK is set, but {wrong}: was this started by another launcher? {advise()}")
+    elif os.environ.get("WORLD_SIZE", "1") != "1":
+        raise ValueError(f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but RANK is not set. {advise()}")
+    else:
+        check_other_launchers()
+
+
+def check_other_launchers() -> None:
+    """Raise ValueError if another launcher than torchrun has started this process together with others."""
+    ignored = {"SLURM_NTASKS"} if "SLURM_STEP_NUM_TASKS" in os.environ else set()  # of the job, not of this step
+    if "SLURM_PROCID" not in os.environ:  # a shell of salloc, not one of the tasks
+        ignored = {"SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"}
+    for name, launcher in OTHER_LAUNCHERS.items():
+        count = os.environ.get(name, "1")
+        if name not in ignored and count not in ("0", "1"):
+            raise ValueError(
+                f"{launcher} starts {count} processes ({name}), and each would train alone, into the same folder. "
+                f"Start one task per host (such as srun --ntasks-per-node=1), and in it torchrun. {advise()}"
+            )
+
+
+def advise() -> str:
+    """Return what to type to train with several processes, and with one."""
+    return (
+        "For two processes on one host: torchrun --standalone --nproc-per-node=2 -m tutorial_utils.train ...; the "
+        "README, From laptop to cluster, has the rest. To train alone, unset these variables."
+    )
+
+
+def world_size() -> int:
+    """Return of how many processes this one is, as far as torchrun says."""
+    said = os.environ.get("WORLD_SIZE", "1")
+    return max(1, int(said)) if said.isdecimal() else 1  # what is no number, `check_launcher` will tell
+
+
+def restarts() -> int:
+    """Return how many times torchrun has started the workers again."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
+
+
+def share_buffers(model: nn.Module) -> None:
+    """Give all processes the buffers of the model in rank 0, such as BatchNorm's averages, which each counts alone."""
+    if dist.is_initialized():
+        for buffer in model.buffers():
+            dist.broadcast(buffer, src=0)
 
 
 def destroy_process_group() -> None:
