@@ -14,7 +14,7 @@ import pytest
 
 from tutorial_utils import train
 from tutorial_utils.checkpoints import read_checkpoint
-from tutorial_utils.tools.command import NOBODY_READS, end_with
+from tutorial_utils.command import NOBODY_READS, end_with
 from tutorial_utils.training import output, processes
 
 FILES = ["options.json", "metrics.csv", "history.png", "checkpoint.pt", "model.pt", "test.json"]

@@ -7,7 +7,8 @@ from PIL import Image
 
 from tutorial_utils.models import SmallResNet
 from tutorial_utils.storage.pictures import PictureError, Preparation, read_picture
-from tutorial_utils.training.pictures import find_pictures, load_pictures, split
+from tutorial_utils.training.picture_files import find_pictures
+from tutorial_utils.training.pictures import load_pictures, split
 
 
 def write(path, value=0, mode="RGB", size=(20, 24)):

@@ -8,10 +8,10 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "tutorial_utils"
 FLOORS = [  # from the lowest to the highest; a module imports from its own floor and from those below
-    {"progress", "devices", "style"},
+    {"command", "progress", "devices", "style"},
     {"storage"},
     {"metrics", "checks", "models"},
-    {"data", "loops", "plots", "checkpoints"},
+    {"data", "loops", "plots", "checkpoints", "predict"},
     {"training"},
     {"train"},
     {"exercises"},

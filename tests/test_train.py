@@ -206,7 +206,7 @@ def test_alone_it_prints_a_line_for_every_epoch_and_learns(capsys, tmp_path):
 
 def test_the_files_in_the_output_folder_are_whole_and_agree(expected):
     assert {file.name for file in expected.iterdir()} == {
-        *("checkpoint.pt", "history.png", "metrics.csv", "options.json", "test.json")
+        *(".lock", "checkpoint.pt", "history.png", "metrics.csv", "model.pt", "options.json", "test.json")
     }
     model = NeuralNetwork()
     assert load_checkpoint(expected / "checkpoint.pt", model) == 3

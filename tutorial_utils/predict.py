@@ -21,11 +21,11 @@ import torch
 from torch import Tensor, nn
 
 from tutorial_utils.checkpoints import check_loadable, explain_failed_write, match_names, write_atomically
+from tutorial_utils.command import end_with
 from tutorial_utils.models import MODELS
 from tutorial_utils.storage.checkpoint_file import FORMAT as CHECKPOINT
 from tutorial_utils.storage.checkpoint_file import read_tensors
 from tutorial_utils.storage.pictures import PictureError, Preparation
-from tutorial_utils.tools.command import end_with
 
 FORMAT = "tutorial_utils model, version 1"
 

@@ -33,19 +33,20 @@ Source: https://docs.pytorch.org/tutorials/beginner/ddp_series_multigpu.html
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, DistributedSampler, Subset
 
+from tutorial_utils.command import end_with
 from tutorial_utils.loops import Metrics, report_epoch, test_loop, train_loop
 from tutorial_utils.storage.download import DownloadError
-from tutorial_utils.tools.command import end_with
 from tutorial_utils.training import processes
 from tutorial_utils.training.images import Part, load
 from tutorial_utils.training.options import OPTIMIZERS, Options, parse
-from tutorial_utils.training.output import begin, finish, own, save
+from tutorial_utils.training.output import begin, curves_of, finish, own, save
 from tutorial_utils.training.processes import Process, print_once, reduce_mean
 from tutorial_utils.training.signals import Stopped, catch_signals, until_stopped
 
@@ -89,7 +90,7 @@ def train(options: Options, process: Process) -> None:
     """Train one model on all processes together; the process of rank 0 prints how it goes and writes the files."""
     images = load(options)
     train_data, val_data, test_data = images.parts
-    sampler = DistributedSampler(train_data, process.world_size, process.rank, seed=options.seed)  # its part, shuffled
+    sampler = DistributedSampler[Any](train_data, process.world_size, process.rank, seed=options.seed)
     train_dataloader = DataLoader(train_data, batch_size=options.batch_size // process.world_size, sampler=sampler)
 
     torch.manual_seed(options.seed)
@@ -107,7 +108,7 @@ def train(options: Options, process: Process) -> None:
             (train_loss,) = reduce_mean([train_loss], len(sampler), process.device)
             history.loc[epoch] = train_loss, *measure(val_data, model, loss_fn, process)
             save(options.output, history, model, optimizer)
-            report_epoch(f"epoch {epoch}/{options.epochs}", history.to_dict("list"), show=process.rank == 0)
+            report_epoch(f"epoch {epoch}/{options.epochs}", curves_of(history), show=process.rank == 0)
         finish(options, images, model, len(history), measure(test_data, model, loss_fn, process))
 
 

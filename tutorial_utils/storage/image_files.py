@@ -34,22 +34,26 @@ def find_mode(path: Path) -> str:
 def read_image(path: Path, mode: str = "RGB") -> Tensor:
     """Return the image in a file as a uint8 tensor: (1, H, W) for the mode "L", (3, H, W) for "RGB".
 
-    It is what a viewer shows: turned as the camera noted (EXIF), on white where it is transparent. Of 16 bits, the
-    upper 8 are kept; of several frames, the first.
+    It is what a viewer shows. Of 16 bits, the upper 8 are kept; of several frames, the first.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is no image, or it is damaged.
     """
     with open_image(path) as stored:
-        image = ImageOps.exif_transpose(stored)
-        if _has_16_bits(stored):
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        if {"A", "a"} & set(image.getbands()) or "transparency" in image.info:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        pixels: Tensor = pil_to_tensor(image.convert(mode))
+        pixels: Tensor = pil_to_tensor(as_shown(stored).convert(mode))
         return pixels
+
+
+def as_shown(stored: Image.Image) -> Image.Image:
+    """Return an image as a viewer shows it: turned as the camera noted, 8 bits, on white where it is transparent."""
+    image = ImageOps.exif_transpose(stored)
+    if _has_16_bits(stored):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if {"A", "a"} & set(image.getbands()) or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image
 
 
 @contextmanager

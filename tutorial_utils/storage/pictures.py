@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torchvision.transforms.v2 import functional
+
+from tutorial_utils.storage.image_files import as_shown
 
 
 class PictureError(ValueError):
@@ -51,23 +52,13 @@ def read_picture(path: str | Path, size: int, channels: int = 3) -> Tensor:
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             picture.draft(None, (2 * size, 2 * size))  # a JPEG of a camera need not be read in its full size
-            square = ImageOps.fit(_to_rgb(ImageOps.exif_transpose(picture)), (size, size), Image.Resampling.BILINEAR)
+            if picture.mode == "F":
+                raise ValueError("its pixels are fractions of an unknown scale; save it with 8 or 16 bits")
+            square = ImageOps.fit(as_shown(picture).convert("RGB"), (size, size), Image.Resampling.BILINEAR)
             image: Tensor = functional.pil_to_tensor(square.convert("L" if channels == 1 else "RGB"))
     except Exception as error:  # what a damaged file leads to is not documented
         raise PictureError(f"{path}: {_explain(Path(path), error)}") from error
     return image
-
-
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    """Return a picture of any mode in 3 channels of 8 bits, on white where it is transparent."""
-    if picture.mode == "F":
-        raise ValueError("its pixels are fractions of an unknown scale; save it with 8 or 16 bits")
-    if picture.mode.startswith("I"):  # grey in 16 bits; "I" has room for 32, and files with more than 16 are unheard of
-        picture = Image.fromarray((np.asarray(picture).clip(0, 65535) >> 8).astype(np.uint8))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return picture.convert("RGB")
 
 
 def _explain(path: Path, error: Exception) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COURSE = "tutorial-utils"
 OK, NOTE, BAD = "[OK]", "[--]", "[!!]"  # fine; works, with a limit; the course cannot run
-INSTALL = "run `make lab`, or `pip install -c requirements.lock -e .` in the folder of the course"
+INSTALL = "run `make lab` in the folder of the course, or the commands that the README gives where there is no `make`"
 RUNTIME = (
     "Windows lacks the libraries that PyTorch is built with: install the Microsoft Visual C++ Redistributable for "
     "Visual Studio 2015-2022, x64, from https://aka.ms/vs/17/release/vc_redist.x64.exe, and start again"
@@ -104,7 +104,7 @@ def version_of(package: str) -> str | None:
 def check_torch() -> Finding:
     """Find whether PyTorch and torchvision can be imported and belong together."""
     pair = f"torch {version_of('torch')} and torchvision {version_of('torchvision')}"
-    again = "run `pip install --force-reinstall -c requirements.lock torch torchvision` in the folder of the course"
+    again = "in the folder of the course, run `make clean` and `make lab`, or the README's commands anew in a new .venv"
     try:
         import torch
     except Exception as error:  # a broken build raises more than ImportError

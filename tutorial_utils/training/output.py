@@ -118,13 +118,18 @@ def explain_damage(path: Path, content: str, error: object) -> str:
     )
 
 
+def curves_of(history: pd.DataFrame) -> dict[str, list[float]]:
+    """Return the metrics of the finished epochs as `fit` returns them, one list for each name."""
+    return {str(name): values.tolist() for name, values in history.items()}
+
+
 def save(output: Path, history: pd.DataFrame, model: nn.Module, optimizer: Optimizer) -> None:
     """Write the files of the finished epochs; it is the checkpoint that makes an epoch count, so it comes last."""
     if is_rank_zero():
         write(output / "metrics.csv", history.to_csv(lineterminator="\n"))
         picture = output / "history.png"
         with explain_failed_write(picture), write_atomically(picture) as file:
-            plot_history(history.to_dict("list")).savefig(file, format="png", bbox_inches="tight")
+            plot_history(curves_of(history)).savefig(file, format="png", bbox_inches="tight")
         save_checkpoint(output / "checkpoint.pt", model, optimizer, epoch=len(history))
 
 

@@ -7,7 +7,7 @@ and perhaps `val`, they stay so; a part that is missing is taken from the others
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +17,11 @@ from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
 from tutorial_utils.progress import progress_bar
-from tutorial_utils.storage.annotations import read_rows
 from tutorial_utils.storage.pictures import PictureError, Preparation, read_picture
+from tutorial_utils.training.picture_files import LABELS, PARTS, find_parts
 from tutorial_utils.training.processes import is_rank_zero, print_once
 
-LABELS = "labels.csv"
-PARTS = ("train", "val", "test")
 SHARE = 0.15  # of each class, for each part that is taken from the training part
-OTHER_FILES = {"thumbs.db", "desktop.ini", "__macosx", LABELS}  # what systems put there, and no picture
 
 
 @dataclass(frozen=True)
@@ -76,43 +73,6 @@ def load_pictures(folder: Path, size: int, seed: int) -> tuple[dict[str, Picture
     return prepare(parts), classes, f"{folder.resolve()} ({fingerprint(found)})"
 
 
-# ------------------------------------------------------------------------------------------------ which files are there
-
-
-def find_parts(folder: Path) -> dict[str, list[tuple[Path, str]]]:
-    """Return the files with their classes by the parts that the folder is divided into; else `train` has all."""
-    if not folder.is_dir():
-        raise FileNotFoundError(f"There is no folder {folder}: --images names a folder of pictures.")
-    if (folder / "train").is_dir() and any((folder / part).is_dir() for part in PARTS[1:]):
-        return {part: find_pictures(folder / part) for part in PARTS if (folder / part).is_dir()}
-    return {"train": find_pictures(folder)}
-
-
-def find_pictures(folder: Path) -> list[tuple[Path, str]]:
-    """Return the files below a folder with their classes, in the order of their names, or that of `labels.csv`."""
-    if (folder / LABELS).exists():
-        return [(folder / row.name, row.label) for row in read_rows(folder / LABELS, folder)]
-    return [(file, home.name) for home in visible(folder) if home.is_dir() for file in walk(home)]
-
-
-def walk(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder."""
-    for path in visible(folder):
-        if path.is_dir():
-            yield from walk(path)
-        else:
-            yield path
-
-
-def visible(folder: Path) -> list[Path]:
-    """Return what is in a folder, in the order of the names, without hidden files and those of the system."""
-    names = (path for path in folder.iterdir() if path.name[0] != "." and path.name.lower() not in OTHER_FILES)
-    return sorted(names, key=lambda path: path.name)
-
-
-# ----------------------------------------------------------------------------------------------- from files to tensors
-
-
 def read_all(part: str, files: list[tuple[Path, str]], folder: Path, size: int) -> Labelled:
     """Return the pictures in the files, each as (3, size, size); what cannot be read is named and left out."""
     images, classes, names, bad = [], [], [], []
@@ -147,9 +107,6 @@ def number(classes: list[str], names: list[str], folder: Path) -> Tensor:
     if strange := sorted(set(names) - set(classes)):
         raise ValueError(f"{folder} holds {', '.join(strange)}, of which there is no picture to train on.")
     return torch.tensor([classes.index(name) for name in names])
-
-
-# ----------------------------------------------------------------------------------------------------- the three parts
 
 
 def share_out(

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from tutorial_utils.devices import pick_device
 
@@ -48,10 +50,10 @@ def init_process_group() -> Process:
         torch.cuda.set_device(device)
     else:
         device = torch.device("cpu")
-    store, rank, world_size = next(dist.rendezvous("env://"))
+    store, rank, world_size = next(rendezvous("env://"))
     if os.environ["LOCAL_WORLD_SIZE"] == os.environ["WORLD_SIZE"]:
         # On one host, torchrun keeps its store when it starts the workers again: read none of the last ones' addresses.
-        store = dist.PrefixStore(str(restarts()), store)
+        store = PrefixStore(str(restarts()), store)
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=world_size)
     return Process(rank, world_size, device)
