@@ -132,7 +132,7 @@ def test_a_torchvision_for_another_pytorch_is_told_with_what_to_install(monkeypa
     mark, sentence = doctor.check_torch()
     assert mark == BAD
     assert "operator torchvision::nms does not exist" in sentence
-    assert "pip install" in sentence
+    assert "run `make clean` and `make lab`" in sentence
 
 
 def test_a_torchvision_that_cannot_be_imported_is_told_apart_from_a_missing_pytorch(monkeypatch):
