@@ -49,5 +49,5 @@ def test_a_library_that_windows_cannot_load_names_the_runtime_and_not_pip(monkey
 def test_another_reason_why_pytorch_cannot_be_imported_keeps_its_advice(monkeypatch, error):
     mark, sentence = find_without_torch(monkeypatch, error)
     assert mark == doctor.BAD
-    assert "--force-reinstall" in sentence
+    assert "run `make clean` and `make lab`" in sentence
     assert RUNTIME not in sentence
