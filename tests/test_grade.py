@@ -3,6 +3,7 @@ import io
 import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from types import SimpleNamespace
 
 import nbformat
@@ -144,7 +145,16 @@ def test_each_notebook_gets_a_row_whatever_is_in_it(hand_in_all, grade):
     expect_table(grade(*files), files, HANDED_IN)
 
 
-@pytest.mark.slow  # real kernels, two of which wait until their time is over
+@pytest.mark.slow  # a fresh process, and kernels of its own
+def test_the_command_writes_a_table(hand_in_all):
+    some = dict(islice(HANDED_IN.items(), 2))
+    files = hand_in_all(some)
+    command = [sys.executable, "-m", "tutorial_utils.grade", *map(str, files)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    expect_table(read_table(result.stdout), files, some)
+
+
+@pytest.mark.long  # as the quick tests above and below, but all with real kernels, two of which wait until time is over
 def test_the_command_gives_each_notebook_its_row_in_time_too_and_keeps_quiet(hand_in_all):
     files = hand_in_all(HANDED_IN | ENDLESS)
     command = [sys.executable, "-m", "tutorial_utils.grade", *map(str, files), "--timeout=30", "--jobs=4"]

@@ -278,8 +278,10 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step_and_one_prepares_
     assert second.stdout == ""
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("processes", [0, pytest.param(2, marks=posix)])
+# With torchrun, the slow test after this one ends as this one does, and so does notebook 06 with the command itself.
+@pytest.mark.parametrize(
+    "processes", [pytest.param(0, marks=pytest.mark.slow), pytest.param(2, marks=[pytest.mark.long, posix])]
+)
 def test_the_command_trains_so_without_and_with_torchrun(processes, expected, tmp_path):
     command = ["-m", "tutorial_utils.train", *EQUAL, "--output", tmp_path / "run"]
     done = torchrun(processes, *command) if processes else run([sys.executable, *command])
