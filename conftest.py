@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-CPU_SECONDS = 540  # of all tests, notebooks included: user and sys of `time make test`
+CPU_SECONDS = 480  # of all tests, notebooks included: user and sys of `time make test`
 
 
 def pytest_xdist_auto_num_workers() -> int:
