@@ -35,14 +35,21 @@ def build(kind: str, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    """A wheel that was built from a source distribution of the course."""
-    checkout, unpacked = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("unpacked")
-    for folder in "tutorial_utils", "notebooks", "docs", ".github":
+def checkout(tmp_path_factory) -> Path:
+    """A copy of the course's folder, so that building leaves nothing in this one."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    for folder in "tutorial_utils", "notebooks", "tests":
         shutil.copytree(COURSE / folder, checkout / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in COURSE.glob("[!.]*.*"):
         if file.is_file():
             shutil.copy(file, checkout)
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def wheel(checkout, tmp_path_factory) -> Path:
+    """A wheel that was built from a source distribution of the course."""
+    unpacked = tmp_path_factory.mktemp("unpacked")
     shutil.unpack_archive(build("sdist", checkout), unpacked, filter="data")
     (source,) = unpacked.iterdir()
     return build("wheel", source)
@@ -72,6 +79,11 @@ def test_a_wheel_has_all_that_learners_copy_and_no_tests(wheel):
 def test_a_wheel_has_every_module(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
     assert names == {path.relative_to(COURSE).as_posix() for path in (COURSE / "tutorial_utils").rglob("*.py")}
+
+
+def test_what_is_installed_from_the_folder_of_the_course_holds_no_second_copy_of_the_notebooks(checkout):
+    assert "ipynb" not in " ".join(zipfile.ZipFile(build("editable", checkout)).namelist())
+    assert not (checkout / "tutorial_utils" / "notebooks").exists()
 
 
 def test_the_installed_course_copies_its_notebooks_into_the_folder_where_you_are(installed, tmp_path):
