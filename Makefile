@@ -53,6 +53,17 @@ recipes: .venv/.installed  ## compare what the drawn and the real images teach: 
 picture: .venv/.installed  ## make the picture in the README from notebook 00
 	@$(PY) .github/picture.py
 
+launch: .venv/.installed  ## write the links to Colab, Kaggle, Binder and Codespaces into the READMEs
+	@$(PY) -m docs.launch
+
+release: site slides  ## make a wheel, a source distribution, and ZIP files of the folder and the site in dist/
+	@git diff --quiet HEAD || { echo "Commit first: a release holds what is committed."; exit 1; }
+	@rm -rf dist
+	@$(PY) -m uv build -q --no-build-isolation -o dist
+	@git archive --format=zip --prefix=pytorch-course/ -o dist/pytorch-course.zip HEAD
+	@cd build && ../$(PY) -m zipfile -c ../dist/site.zip site slides
+	@ls dist
+
 COMPILE = $(PY) -m uv pip compile pyproject.toml -q --universal --python-version 3.11 --generate-hashes \
     --no-annotate --no-header
 
@@ -71,4 +82,4 @@ clean:  ## remove .venv and all caches; work/, with your answers, stays
 .venv/.installed-dev: .venv/.installed requirements.lock
 	@sh install.sh dev
 
-.PHONY: help lab test cover faults mutate site slides browse check format bench minutes recipes picture lock clean unsound
+.PHONY: help lab test cover faults mutate site slides browse check format bench minutes recipes picture launch release lock clean unsound

@@ -33,7 +33,7 @@ def run_without(*modules: str) -> subprocess.CompletedProcess:
 
 
 def test_each_check_has_one_line_with_a_mark(capsys):
-    doctor.main()
+    doctor.main([])
     *lines, _ = capsys.readouterr().out.splitlines()
     assert [line[:4] in (OK, NOTE, BAD) for line in lines] == [True] * len(doctor.CHECKS)
     assert [line[5:].split(":")[0] for line in lines] == list(doctor.CHECKS)
@@ -43,7 +43,7 @@ def test_each_check_has_one_line_with_a_mark(capsys):
 def test_the_exit_status_is_1_only_if_the_course_cannot_run(monkeypatch, capsys, marks, status):
     checks = {f"check {number}": lambda mark=mark: (mark, "found") for number, mark in enumerate(marks)}
     monkeypatch.setattr(doctor, "CHECKS", checks)
-    assert doctor.main() == status
+    assert doctor.main([]) == status
     assert ("cannot run here yet" in capsys.readouterr().out) is bool(status)
 
 
@@ -52,7 +52,7 @@ def test_a_check_that_fails_in_an_unknown_way_is_a_finding_and_the_next_one_runs
         raise RuntimeError("sparks\nand smoke")
 
     monkeypatch.setattr(doctor, "CHECKS", {"first": explode, "second": lambda: (OK, "fine")})
-    assert doctor.main() == 1
+    assert doctor.main([]) == 1
     first, second, _ = capsys.readouterr().out.splitlines()
     assert first.startswith("[!!] first:")
     assert "RuntimeError: sparks)" in first

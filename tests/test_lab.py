@@ -148,6 +148,7 @@ def test_one_line_says_which_originals_are_newer_and_what_to_do(course, launches
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "Newer" in line]
     assert "00_quickstart.ipynb, 01_tensors.ipynb" in line
     assert "rename or delete" in line
+    assert "--reset" in line
 
 
 def the_sentence(caught: pytest.ExceptionInfo[SystemExit]) -> str:

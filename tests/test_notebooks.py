@@ -264,6 +264,7 @@ def test_one_mistake_is_made_on_purpose_and_then_read(path):
     assert mistake.cell_type == "code"
     assert cells[position - 1].cell_type == cells[position + 1].cell_type == "markdown"
     assert re.search(r"message|error", cells[position + 1].source)
+    assert re.search(r"\*\*on purpose\*\*.* If \*Run All\* stops there, go on below it\.", cells[position - 1].source)
 
 
 @each_notebook

@@ -25,7 +25,7 @@ PROJECT = tomllib.loads((COURSE / "pyproject.toml").read_text(encoding="utf-8"))
 REQUIRES_PYTHON = SpecifierSet(PROJECT["requires-python"])
 TARGETS = [
     *("help", "lab", "test", "cover", "faults", "mutate", "site", "slides", "browse", "check", "format"),
-    *("bench", "minutes", "recipes", "picture", "lock", "clean"),
+    *("bench", "minutes", "recipes", "picture", "launch", "release", "lock", "clean"),
 ]
 TOOLS = "awk bash cat cp dirname echo env expr find grep ls mkdir rm sed sh tail"  # and what a shell has built in
 

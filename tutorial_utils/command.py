@@ -1,4 +1,4 @@
-"""How every command of the course ends. Standard library only: the doctor works where nothing else does."""
+"""How each command is called and ends. Standard library only: the doctor works where nothing else does."""
 
 import os
 import sys
@@ -6,6 +6,12 @@ from collections.abc import Callable
 from typing import NoReturn
 
 NOBODY_READS = 141  # 128 and the number of SIGPIPE, as a shell reports it
+
+
+def program(name: str) -> str:
+    """Return how the command `name` was called: `pytorch-course lab`, or `python -m tutorial_utils.lab`."""
+    short = f"pytorch-course {name}"  # which that command writes to `sys.argv`
+    return short if sys.argv[0] == short else f"python -m tutorial_utils.{name}"
 
 
 def end_with(main: Callable[[], int | None]) -> NoReturn:

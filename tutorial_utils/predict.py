@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from tutorial_utils.checkpoints import check_loadable, explain_failed_write, match_names, write_atomically
-from tutorial_utils.command import end_with
+from tutorial_utils.command import end_with, program
 from tutorial_utils.models import MODELS
 from tutorial_utils.storage.checkpoint_file import FORMAT as CHECKPOINT
 from tutorial_utils.storage.checkpoint_file import read_tensors
@@ -130,7 +130,7 @@ def answer(path: Path, names: list[str], probabilities: list[float], as_json: bo
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m tutorial_utils.predict", description="Print what a trained model sees in pictures."
+        prog=program("predict"), description="Print what a trained model sees in pictures."
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="the model.pt in the output folder of train")
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="a picture, of any size and format")

@@ -1,4 +1,4 @@
-"""The learner's own copies of the notebooks, in `work/`: made once, never overwritten."""
+"""The learner's own copies of the notebooks: made once, never overwritten."""
 
 import errno
 import hashlib
@@ -18,7 +18,7 @@ def copy_notebooks(originals: Path, copies: Path) -> list[str]:
     Raises:
         OSError: `copies` cannot be written to.
     """
-    copies.mkdir(exist_ok=True)
+    copies.mkdir(parents=True, exist_ok=True)
     made_from, newer = read_record(copies / RECORD), []
     for original in course_files(originals):
         name = original.relative_to(originals).as_posix()
@@ -67,5 +67,5 @@ def explain(error: OSError, copies: Path) -> str:
         )
     return (
         f"Your notebooks cannot be copied to {copies} ({error.strerror}): make that folder writable, "
-        "or move the course to a folder of your own."
+        "or name a folder of your own with --folder."
     )

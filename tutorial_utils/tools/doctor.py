@@ -4,14 +4,17 @@ It has to work where the course does not: only the standard library is imported 
 needs, and what one check meets does not keep the next from running.
 """
 
+import argparse
 import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tutorial_utils.command import program
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
@@ -27,8 +30,13 @@ RUNTIME = (
 Finding = tuple[str, str]  # one of the marks, and a sentence
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print one line for each check; return 0 if the course can run here, else 1."""
+    argparse.ArgumentParser(
+        prog=program("doctor"),
+        description="Look at everything that the course needs, and say what to do where something is wrong.",
+        epilog="Exit status: 0, the course can run here; 1, it cannot yet.",
+    ).parse_args(arguments)
     findings = []
     for name, check in CHECKS.items():
         mark, sentence = examine(check)

@@ -23,6 +23,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from tutorial_utils.command import program
 from tutorial_utils.exercises.catalogue import find_exercises, find_modules
 from tutorial_utils.exercises.record import read_record
 from tutorial_utils.progress import progress_bar
@@ -146,7 +147,7 @@ def write_table(results: dict[Path, Graded], file: TextIO) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Grade the notebooks named on the command line and write the table."""
     parser = argparse.ArgumentParser(
-        prog="python -m tutorial_utils.grade",
+        prog=program("grade"),
         description="Execute copies of notebooks and write which of their exercises are solved, as a CSV table.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from tutorial_utils.command import program
 from tutorial_utils.models import MODELS
 from tutorial_utils.training.processes import world_size
 
@@ -64,7 +65,7 @@ def parse(arguments: Sequence[str] | None) -> Options:
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; options whose default depends on others are None there."""
     parser = argparse.ArgumentParser(
-        prog="python -m tutorial_utils.train",
+        prog=program("train"),
         description="Train on Fashion-MNIST, or with --images on a folder of your own pictures.",
     )
     add = parser.add_argument
