@@ -84,6 +84,14 @@ def test_what_is_right_is_correct(capsys):
     assert capsys.readouterr().out == "Correct.\n" * 3
 
 
+def test_an_exercise_may_say_something_that_goes_further_once_it_is_solved(capsys):
+    exercise = Exercise(double, verify_double, hints=("Twice.",), further="`x + x` is as fast.")
+    exercise.check(lambda x: x**2)
+    assert "as fast" not in capsys.readouterr().out
+    exercise.check(double)
+    assert capsys.readouterr().out == "Correct.\n`x + x` is as fast.\n"
+
+
 def test_a_stub_is_not_attempted():
     def stub(x):
         raise NotImplementedError
@@ -485,10 +493,9 @@ def test_progress_counts_what_is_solved_and_keeps_it(own_record, capsys):
     remember("01_tensors.standardize", "not yet")
     remember("01_tensors.standardize", "correct")
     remember("01_tensors.standardize", "crashed")
-    assert json.loads(own_record.read_text()) == {"01_tensors.standardize": "correct"}
+    assert read_record(own_record) == {"01_tensors.standardize": "correct"}
 
-    progress()
-    lines = capsys.readouterr().out.splitlines()
+    lines = table(capsys)
     assert lines[0].split() == ["notebook", "exercises", "solved"]
     assert [line.split()[0] for line in lines[1:-1]] == [f"{m.removeprefix('ex')}" for m in modules()]
     (row,) = [line.split() for line in lines if line.startswith("01_tensors")]
@@ -497,11 +504,33 @@ def test_progress_counts_what_is_solved_and_keeps_it(own_record, capsys):
     assert lines[-1].split()[2] == "1"
 
 
+def table(capsys):
+    """Return the lines of the table that `progress` prints, without what follows."""
+    progress()
+    return capsys.readouterr().out.partition("\n\n")[0].splitlines()
+
+
 def modules():
     return [module.__name__.rpartition(".")[2] for module in find_modules()]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"a": "solved"}', '{"a": []}', "\ufffd", '{"a"'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"a": "solved"}',
+        '{"a": []}',
+        "\ufffd",
+        '{"a"',
+        '{"a": {}}',
+        '{"a": {"outcome": "solved"}}',
+        '{"a": {"outcome": "correct", "due": "soon"}}',
+        '{"a": {"outcome": "correct", "solved": 3}}',
+        '{"a": {"outcome": "correct", "solved": [3]}}',
+    ],
+)
 def test_a_damaged_record_starts_anew_with_a_word(content, own_record, capsys):
     own_record.write_text(content)
     remember("01_tensors.standardize", "correct")
@@ -523,8 +552,7 @@ def test_a_folder_in_place_of_the_record_does_not_stop_the_lesson(own_record, ca
 
 def test_progress_does_not_count_what_the_course_no_longer_asks(capsys):
     remember("01_tensors.asked_last_year", "correct")
-    progress()
-    assert capsys.readouterr().out.splitlines()[-1].split()[2] == "0"
+    assert table(capsys)[-1].split()[2] == "0"
 
 
 def test_a_record_that_cannot_be_written_does_not_stop_the_lesson(tmp_path, monkeypatch, capsys):

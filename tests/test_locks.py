@@ -1,7 +1,6 @@
 """Locks, and file systems that have none."""
 
 import errno
-import json
 import os
 import subprocess
 import sys
@@ -107,7 +106,7 @@ def test_without_locks_progress_is_kept(no_locks, tmp_path, monkeypatch, capsys)
     with warnings.catch_warnings(record=True) as warned:
         record.remember("01.a", "correct")
         record.remember("01.b", "not yet")
-    assert json.loads((tmp_path / "progress.json").read_text()) == {"01.a": "correct", "01.b": "not yet"}
+    assert record.read_record(tmp_path / "progress.json") == {"01.a": "correct", "01.b": "not yet"}
     assert warned == []
     assert capsys.readouterr() == ("", "")
 

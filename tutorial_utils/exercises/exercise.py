@@ -24,11 +24,14 @@ class Exercise:
         answer: a function or a class; a function without parameters stands for the value that it returns.
         verify: takes an attempt, calls it, and raises AssertionError with a message if it is not right.
         hints: one to three sentences.
+        further: a sentence that goes further, said once the exercise is solved; most have none.
     """
 
     answer: Callable[..., Any]
     verify: Callable[[Any], None]
     hints: Sequence[str]
+    further: str = ""
+    from_memory: bool = field(default=False, init=False, repr=False)  # whether the next check is a repetition
     _hints_given: int = field(default=0, init=False, repr=False)
 
     @property
@@ -40,6 +43,11 @@ class Exercise:
     def key(self) -> str:
         """The name under which the outcome is remembered, such as `01_tensors.standardize`."""
         return f"{self.answer.__module__.rpartition('.ex')[2]}.{self.name}"
+
+    @property
+    def title(self) -> str:
+        """The name with the number of its notebook, such as `01 · standardize`."""
+        return f"{self.key[:2]} · {self.name}"
 
     @property
     def asks_for_a_value(self) -> bool:
@@ -63,7 +71,9 @@ class Exercise:
         """
         __tracebackhide__ = True  # an error of the learner's shows the learner's lines
         outcome, result = self.judge(attempt)
-        remember(self.key, outcome)
+        remember(self.key, outcome, self.from_memory)
+        if outcome != "not attempted":
+            self.from_memory = False
         if isinstance(result, BaseException):
             raise result
         print(result)
@@ -96,7 +106,7 @@ class Exercise:
             return "not yet", "Not yet. Your code calls itself without an end (RecursionError). Which call should stop?"
         except (Exception, SystemExit) as error:
             return self._explain(error)
-        return "correct", "Correct."
+        return "correct", f"Correct.\n{self.further}".rstrip()
 
     def _expect_kind(self, attempt: Any) -> None:
         """Raise AssertionError unless `attempt` can be called as the answer can."""
