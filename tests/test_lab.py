@@ -136,6 +136,31 @@ def test_a_disk_that_fills_up_while_copying_leaves_no_half_copy(course, monkeypa
     assert list((course / "work").iterdir()) == []
 
 
+def test_the_notebooks_in_a_wheel_are_copied_into_the_folder_where_you_are(course, launches, tmp_path, monkeypatch):
+    (course / "tutorial_utils").mkdir()
+    (course / "notebooks").rename(course / "tutorial_utils" / "notebooks")
+    monkeypatch.chdir(tmp_path)
+    lab.main([])
+    assert read(tmp_path, "pytorch-course/01_tensors.ipynb") == "second"
+    assert f"--ServerApp.root_dir={tmp_path / 'pytorch-course'}" in launches[0]
+    assert not (course / "work").exists()
+
+
+def test_the_copies_go_to_the_folder_that_is_named(course, launches, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lab.main(["--folder", "my/copies"])
+    assert read(tmp_path, "my/copies/01_tensors.ipynb") == "second"
+    assert f"--ServerApp.root_dir={tmp_path / 'my' / 'copies'}" in launches[0]
+    assert not (course / "work").exists()
+
+
+def test_for_an_editor_the_copies_are_made_and_jupyterlab_is_not_started(course, launches, capsys):
+    lab.main(["--copy"])
+    assert read(course, "work/00_quickstart.ipynb") == "first"
+    assert capsys.readouterr().out == f"Your notebooks are in {course / 'work'}.\n"
+    assert launches == []
+
+
 # ------------------------------------------------------------------------------------------- what is printed
 
 
