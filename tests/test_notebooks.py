@@ -214,10 +214,16 @@ def test_it_opens_with_its_question_its_goals_and_both_in_chinese(path):
     assert re.search(r"^> 概要：.+\\\n> .+\Z", opening, re.MULTILINE)
 
 
+def test_every_notebook_begins_with_the_same_check_of_its_kernel():
+    firsts = [code_cells(read(path))[0] for path in NOTEBOOKS]
+    assert {first.id for first in firsts} == {"check-course"}
+    assert len({first.source for first in firsts}) == 1
+
+
 @each_notebook
 def test_set_up_imports_first_and_holds_the_settings_in_one_tagged_cell(path):
     notebook = read(path)
-    assert imports_of_the_package(code_cells(notebook)[0].source)
+    assert imports_of_the_package(code_cells(notebook)[1].source)  # right after the check of the kernel
     (settings,) = tagged(notebook, "parameters")
     for node in ast.parse(settings.source).body:
         assert isinstance(node, ast.Assign)
@@ -380,6 +386,7 @@ def test_every_stub_is_not_attempted_yet_and_every_answer_correct(path, tmp_path
         else:
             statements += [ast.unparse(statement) for statement in ast.parse(cell.source).body]
     assert replies == {key: ["Not attempted yet.\n", "Correct.\n"] for key in exercises}
+    assert list(replies) == list(exercises)  # `progress` names the next one in this order
 
 
 def run_after(statements, source, folder, capsys):

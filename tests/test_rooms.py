@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "tutorial_utils"
 FLOORS = [  # from the lowest to the highest; a module imports from its own floor and from those below
-    {"command", "progress", "devices", "style"},
+    {"command", "progress", "devices", "style", "versions"},
     {"storage"},
     {"metrics", "checks", "models"},
     {"data", "loops", "plots", "checkpoints", "predict"},
