@@ -300,3 +300,100 @@ def test_drawing_a_graph_leaves_it_as_it_was():
 def test_a_tensor_without_a_graph_is_told(make):
     with pytest.raises(ValueError, match="no grad_fn, so there is no graph to draw"):
         draw_graph(make(torch.ones(2, requires_grad=True)))
+
+
+# ------------------------------------------------------------------------------ images, names and numbers of your own
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (2, 4, 5, 3)])
+def test_images_in_colour_are_shown_in_colour(shape):
+    images = torch.randint(256, shape, dtype=torch.uint8)
+    last = images.movedim(1, -1) if shape[1] == 3 else images
+    figure = show_images(images)
+    assert np.allclose(figure.axes[1].images[0].get_array() * 255, last[1])
+    figure = show_images(last.movedim(-1, 1) / 100)  # brighter than 1, and sometimes negative: scaled, not wrapped
+    assert np.allclose(figure.axes[1].images[0].get_array(), last[1] / last.max())
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 4, 4), (2, 4, 4, 4), (8, 8), (2, 1, 1, 8, 8), (5,)])
+def test_images_of_another_shape_are_told(shape):
+    with pytest.raises(ValueError, match=r"images have the shape .*expected \(N, H, W\).*\(N, 3, H, W\) for colour"):
+        show_images(torch.zeros(shape))
+
+
+def test_no_image_is_told():
+    with pytest.raises(ValueError, match="no image to show"):
+        show_images(torch.zeros(0, 28, 28))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_pixel_that_is_no_number_does_not_hide_the_others(value, channels):
+    images = torch.zeros(1, channels, 2, 2)
+    images[0, :, 0, 0], images[0, :, 1, 1] = value, 0.5
+    (image,) = show_images(images).axes[0].images
+    assert image.get_clim() == (0, 1) or channels == 3
+    assert np.allclose(image.get_array()[1, 1], 0.5)
+
+
+def test_masks_are_black_and_white_and_half_precision_is_shown():
+    mask = torch.eye(2, dtype=torch.bool).unsqueeze(0)
+    assert show_images(mask).axes[0].images[0].get_clim() == (0, 1)
+    assert show_images(mask.bfloat16()).axes[0].images[0].get_array().tolist() == mask[0].tolist()
+
+
+@pytest.mark.parametrize("titles", [torch.tensor([3, 4]), np.array([3, 4]), [3, 4], ("3", "4")])
+def test_titles_may_be_labels(titles):
+    assert [axes.get_title() for axes in show_images(torch.rand(2, 4, 4), titles).axes] == ["3", "4"]
+
+
+def test_a_dollar_in_a_name_is_no_formula():
+    name = r"$\price$"
+    for figure in (
+        show_images(torch.rand(1, 4, 4), [name]),
+        plot_bars([0.5], [name], name),
+        plot_confusion(torch.eye(1), [name]),
+        plot_history({"$x$ loss": [1.0]}),
+        plot_panels({name: {name: [1.0]}}, name),
+    ):
+        figure._repr_png_()
+
+
+def test_a_history_without_an_epoch_or_of_a_loss_that_is_nan_tells_nothing_of_labels():
+    for history in {"val_loss": [], "val_accuracy": []}, {"val_loss": [float("nan")]}:
+        assert not [text for axes in plot_history(history).axes for text in axes.texts]
+
+
+def test_losses_that_are_still_tensors_are_drawn():
+    loss = torch.tensor(2.0, requires_grad=True)
+    assert plot_history({"loss": [loss, loss * 2]}).axes[0].lines[0].get_ydata().tolist() == [2.0, 4.0]
+    assert plot_bars((loss / 4).unsqueeze(0), ["a"], "share").axes[0].patches[0].get_width() == 0.5
+
+
+def test_bars_of_one_name_or_of_numbers_stay_apart():
+    axes = drawn(plot_bars([0.2, 0.4, float("nan")], ["a", "a", 7], "share"))
+    assert [bar.get_y() + bar.get_height() / 2 for bar in axes.patches] == pytest.approx([0, 1, 2])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "a", "7"]
+
+
+@pytest.mark.parametrize(
+    ("draw", "told"),
+    [
+        (lambda: plot_bars([], [], "share"), "0 values and 0 names"),
+        (lambda: plot_bars([0.5, 0.5], ["a"], "share"), "2 values and 1 names"),
+        (lambda: plot_bars([12, 30], ["a", "b"], "share"), "12 is no share from 0 to 1: divide counts by their sum"),
+        (lambda: plot_bars([-0.5], ["a"], "share"), "-0.5 is no share"),
+        (lambda: plot_confusion(torch.eye(3), ["a", "b"]), r"shape \(3, 3\), expected a row and a column per class: 2"),
+        (lambda: plot_confusion(torch.zeros(0, 0), []), "per class: 0"),
+        (lambda: plot_confusion(torch.eye(2) * 0.9, ["a", "b"]), "does not hold counts"),
+        (lambda: plot_confusion(torch.full((1, 1), float("nan")), ["a"]), "does not hold counts"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(draw, told):
+    with pytest.raises(ValueError, match=told):
+        draw()
+
+
+def test_fifty_classes_have_a_cell_each():
+    axes = drawn(plot_confusion(torch.eye(50, dtype=torch.long), [f"class {i}" for i in range(50)]))
+    assert len(axes.texts) == 2500

@@ -3,11 +3,14 @@
 import copy
 import math
 import re
+from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
@@ -298,7 +301,7 @@ def test_images_of_another_type_than_the_weights_are_told(dtype):
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     sentence = refused([(torch.ones(4, 2, 2, dtype=dtype), torch.zeros(4).long())], model, nn.CrossEntropyLoss())
     assert f"images are {str(dtype)[6:]}, and the model's weights are float32" in sentence
-    assert ("scale=True" in sentence) == (dtype != torch.float64)
+    assert ("scale=True" in sentence) == (dtype == torch.uint8)  # of int64 it would divide by the largest: 2**63
 
 
 def test_bytes_are_no_mistake_of_a_model_that_converts_them():
@@ -447,3 +450,417 @@ def test_a_loss_is_not_finite_because_of_what_came_in(part, told):
     pair[part][2] = math.nan
     with pytest.raises(FloatingPointError, match=f"became nan in batch 1. The {told} of this batch hold nan or inf"):
         test_loop([tuple(pair)], Given(), nn.MSELoss())
+
+
+# --------------------------------------------------------------------------------------------- losses of your own
+
+
+class Focal(nn.CrossEntropyLoss):
+    """A loss of each image, times a factor; the mean is its own."""
+
+    def __init__(self, **settings):
+        super().__init__(reduction="none", **settings)
+
+    def forward(self, logits, labels):
+        losses = super().forward(logits, labels)
+        return ((1 - torch.exp(-losses)) ** 2 * losses).mean()
+
+
+@dataclass
+class Smoothed:
+    """A loss object that is no module, and has no hash."""
+
+    smoothing: float = 0.1
+
+    def __call__(self, logits, labels):
+        return F.cross_entropy(logits, labels, label_smoothing=self.smoothing)
+
+
+@pytest.mark.parametrize("loss_fn", [Focal(), Focal(weight=torch.tensor([1.0, 2.0, 3.0])), Smoothed()])
+@pytest.mark.parametrize("size", [1, 4, 9])
+def test_a_loss_of_your_own_takes_its_own_mean(loss_fn, size):
+    logits, labels = torch.randn(8, 3, generator=torch.manual_seed(0)), torch.arange(8) % 3
+    metrics = test_loop(batches(logits, labels, size=size), Given(), loss_fn)
+    assert metrics.loss == pytest.approx(loss_fn(logits, labels).item(), rel=1e-5)
+    assert metrics.accuracy == pytest.approx((logits.argmax(1) == labels).float().mean().item())
+
+
+@pytest.mark.parametrize(
+    "loss_fn",
+    [
+        lambda z, y: F.binary_cross_entropy_with_logits(z.squeeze(1), y.float()),
+        lambda z, y: F.binary_cross_entropy(z.sigmoid(), y.unsqueeze(1).float()),
+        lambda z, y: nn.BCEWithLogitsLoss()(z, y.view(-1, 1).double()),
+    ],
+)
+def test_one_logit_is_no_choice_between_classes(loss_fn):
+    logits, labels = torch.tensor([[-2.0], [0.3], [-0.1], [4.0], [0.2]]), torch.tensor([0, 1, 1, 1, 1])
+    accuracy = test_loop(batches(logits, labels, size=3), Given(), loss_fn).accuracy
+    assert accuracy == pytest.approx(4 / 5)
+
+
+def test_where_a_loss_does_not_tell_what_one_logit_says_no_accuracy_is_invented():
+    logits, labels = torch.randn(5, 1), torch.tensor([0, 1, 1, 0, 1])
+    by_hand = lambda z, y: torch.where(y == 1, -z[:, 0], z[:, 0]).exp().log1p().mean()  # noqa: E731
+    assert math.isnan(test_loop([(logits, labels)], Given(), by_hand).accuracy)
+
+
+def test_a_loss_that_flattens_a_sequence_is_measured_word_by_word():
+    torch.manual_seed(0)
+    logits, labels = torch.randn(7, 5, 3), torch.randint(3, (7, 5))
+    labels[:3, 3:] = 0  # filled up
+
+    def loss_fn(logits, labels):
+        return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=0)
+
+    kept = labels != 0
+    metrics = test_loop(batches(logits, labels, size=2), Given(), loss_fn)
+    assert metrics.loss == pytest.approx(loss_fn(logits, labels).item(), rel=1e-5)
+    assert metrics.accuracy == pytest.approx((logits.argmax(2) == labels)[kept].float().mean().item())
+
+
+def test_where_two_dimensions_could_be_the_classes_no_accuracy_is_invented():
+    logits, labels = torch.randn(4, 3, 3), torch.randint(3, (4, 3))
+    loss_fn = lambda z, y: F.cross_entropy(z.flatten(0, 1), y.flatten())  # noqa: E731
+    assert math.isnan(test_loop([(logits, labels)], Given(), loss_fn).accuracy)
+    assert not math.isnan(test_loop([(logits, labels)], Given(), nn.CrossEntropyLoss()).accuracy)
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_class_weights_inside_of_a_function_count_as_outside(size):
+    torch.manual_seed(0)
+    logits, labels, weight = torch.randn(20, 3), torch.randint(3, (20,)), torch.tensor([0.2, 1.0, 5.0])
+    loss_fn = lambda z, y: F.cross_entropy(z, y, weight)  # noqa: E731
+    expected = F.cross_entropy(logits, labels, weight).item()
+    assert test_loop(batches(logits, labels, size=size), Given(), loss_fn).loss == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_class_weights_of_a_hinge_loss_are_no_part_of_its_mean(size):
+    torch.manual_seed(0)
+    logits, labels = torch.randn(20, 3), torch.randint(3, (20,))
+    loss_fn = nn.MultiMarginLoss(weight=torch.tensor([0.2, 1.0, 5.0]))
+    loss = test_loop(batches(logits, labels, size=size), Given(), loss_fn).loss
+    assert loss == pytest.approx(loss_fn(logits, labels).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "loss_fn",
+    [
+        lambda z, y: F.mse_loss(z, y),
+        lambda z, y: F.l1_loss(input=z, target=y),
+        lambda z, y: (z.tanh() - y.abs()).pow(2).mean(),
+        lambda z, y: nn.HuberLoss()(z * 2, y),
+        nn.MultiLabelSoftMarginLoss(),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
+def test_a_loss_that_would_pair_each_output_with_each_label_is_told(loss_fn, dtype):
+    sentence = refused([(torch.zeros(8, 1), torch.ones(8, dtype=dtype))], Given(), loss_fn)
+    assert re.search(r"returned \(8, 1\).*shape \(8,\).*pairs each.*`labels.reshape\(\(-1, 1\)\)`", sentence)
+
+
+def test_what_pairs_each_with_each_on_purpose_is_no_mistake():
+    def rank(risks, times):  # (N, 1), (N,)
+        later = times[:, None] <= times
+        return (torch.relu(1 - risks + risks.T) * later).mean()
+
+    risks, times = torch.randn(8, 1), torch.rand(8)
+    assert test_loop([(risks, times)], Given(), rank).loss == pytest.approx(rank(risks, times).item())
+
+
+def test_a_sum_inside_of_a_function_is_told():
+    loss_fn = lambda z, y: F.cross_entropy(z, y, reduction="sum")  # noqa: E731
+    assert "reduction='sum'" in refused([(torch.zeros(4, 3), torch.zeros(4).long())], Given(), loss_fn)
+    loss_fn = lambda z, y: F.cross_entropy(z, y, reduction="sum") / len(y)  # noqa: E731
+    test_loop([(torch.zeros(4, 3), torch.zeros(4).long())], Given(), loss_fn)
+
+
+def test_a_compiled_loss_counts_like_the_loss_itself():
+    logits, labels = torch.randn(8, 1), torch.ones(8, 1)
+    plain, compiled = nn.BCEWithLogitsLoss(), torch.compile(nn.BCEWithLogitsLoss(), backend="eager")
+    assert test_loop([(logits, labels)], Given(), compiled) == test_loop([(logits, labels)], Given(), plain)
+
+
+@pytest.mark.parametrize(
+    "loss_fn", [nn.GaussianNLLLoss(), nn.CTCLoss(), nn.TripletMarginLoss(), lambda logits: logits.sum()]
+)
+def test_a_loss_that_takes_other_arguments_is_told(loss_fn):
+    sentence = refused([(torch.zeros(4, 3), torch.zeros(4, 3))], Given(), loss_fn)
+    assert "with two arguments, outputs and labels" in sentence
+    assert "Write a function of the two" in sentence
+
+
+def test_a_loss_with_weights_in_half_precision_is_computed_in_it_and_summed_in_float32():
+    logits, labels = torch.zeros(64, 10, dtype=torch.float16), torch.arange(64) % 10
+    loss_fn = nn.CrossEntropyLoss(weight=torch.ones(10, dtype=torch.float16))
+    loss = test_loop([(logits, labels)] * 938, Given().half(), loss_fn).loss
+    assert loss == pytest.approx(math.log(10), rel=5e-3)
+
+
+# --------------------------------------------------------------------------- what a loss cannot be computed from
+
+
+@pytest.mark.parametrize(
+    ("loss_fn", "labels"),
+    [
+        (nn.NLLLoss(), torch.zeros(4).long()),
+        (F.nll_loss, torch.zeros(4).long()),
+        (nn.KLDivLoss(reduction="batchmean"), torch.full((4, 3), 1 / 3)),
+    ],
+)
+def test_outputs_that_are_no_logarithms_of_probabilities_are_told(loss_fn, labels):
+    probabilities = torch.full((4, 3), 1 / 3)
+    assert "takes logarithms of probabilities, which are never above 0" in refused(
+        [(probabilities, labels)], Given(), loss_fn
+    )
+    expected = loss_fn(probabilities.log(), labels).item()
+    assert test_loop([(probabilities.log(), labels)], Given(), loss_fn).loss == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("loss_fn", [nn.BCELoss(), F.binary_cross_entropy])
+def test_outputs_that_are_no_probabilities_are_told(loss_fn):
+    sentence = refused([(torch.tensor([[-1.5], [2.0]]), torch.ones(2, 1))], Given(), loss_fn)
+    assert (
+        "takes probabilities, 0 to 1, and the model returned numbers from -1.5 to 2: use nn.BCEWithLogits" in sentence
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool])
+def test_one_hot_labels_that_are_no_numbers_are_told(dtype):
+    sentence = refused([(torch.zeros(4, 3), torch.eye(4, 3, dtype=dtype))], Given(), nn.CrossEntropyLoss())
+    assert re.search(r"as one-hot labels are. .*`.float\(\)`; as classes, `.argmax\(dim=1\)`.* \(4,\)", sentence)
+
+
+def test_masks_with_a_dimension_of_channels_are_told():
+    sentence = refused([(torch.zeros(2, 3, 4, 5), torch.zeros(2, 1, 4, 5).long())], Given(), nn.CrossEntropyLoss())
+    assert re.search(r"expected \(2, 4, 5\) .*`.squeeze\(1\)`", sentence)
+
+
+@pytest.mark.parametrize("loss_fn", [nn.MSELoss(), nn.BCEWithLogitsLoss()])
+def test_a_model_that_squeezes_away_the_only_example_is_told(loss_fn):
+    model = Given()
+    model.forward = lambda x: (x + model.bias).squeeze()
+    test_loop(batches(torch.zeros(4, 1), torch.zeros(4), size=2), model, loss_fn)
+    with pytest.raises(ValueError, match=r"`.squeeze\(1\)` does not"):
+        test_loop(batches(torch.zeros(5, 1), torch.zeros(5), size=2), model, loss_fn)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.int64])
+def test_labels_whose_dtype_stops_the_gradient_are_told_before_the_first_step(dtype):
+    model = nn.Linear(2, 1)
+    dataloader = [(torch.zeros(4, 2), torch.ones(4, 1, dtype=dtype))]
+    with pytest.raises(ValueError, match=rf"labels are {str(dtype)[6:]}.*`labels.to\(torch.float32\)`"):
+        train_loop(dataloader, model, nn.HuberLoss(), sgd(model))
+    train_loop(dataloader, model, nn.MSELoss(), sgd(model))  # has a gradient all the same
+
+
+@pytest.mark.parametrize("weight", [torch.tensor([1, 2, 3]), torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)])
+def test_class_weights_of_another_dtype_are_told(weight):
+    dataloader = [(torch.zeros(4, 3), torch.zeros(4).long())]
+    sentence = refused(dataloader, Given(), nn.CrossEntropyLoss(weight=weight))
+    assert f"class weights are {str(weight.dtype)[6:]}, " in sentence
+    assert "`weight.to(torch.float32)`" in sentence
+
+
+def test_negative_class_weights_are_told():
+    loss_fn = nn.CrossEntropyLoss(weight=torch.tensor([1.0, -2.0, 1.0]))
+    assert "class weights is -2" in refused([(torch.zeros(4, 3), torch.zeros(4).long())], Given(), loss_fn)
+
+
+@pytest.mark.parametrize("weight", [None, torch.tensor([0.5, 1.0, 2.0])])
+def test_class_labels_in_bytes_count_like_others(weight):
+    logits, labels = torch.randn(8, 3), torch.arange(8) % 3
+    loss_fn = nn.CrossEntropyLoss(weight=weight)
+    plain = test_loop([(logits, labels)], Given(), loss_fn)
+    assert test_loop([(logits, labels.byte())], Given(), loss_fn) == plain
+
+
+def test_yes_may_be_one_and_no_minus_one():
+    logits, labels = torch.tensor([[2.0], [-1.0], [0.5]]), torch.tensor([[1.0], [-1.0], [-1.0]])
+    assert test_loop([(logits, labels)], Given(), nn.SoftMarginLoss()).accuracy == pytest.approx(2 / 3)
+
+
+def test_complex_labels_have_no_accuracy():
+    numbers = torch.randn(4, 2, dtype=torch.complex64)
+    assert math.isnan(test_loop([(numbers, numbers)], nn.Identity(), lambda z, y: (z - y).abs().mean()).accuracy)
+
+
+@pytest.mark.parametrize(
+    ("loss_fn", "labels", "nothing"),
+    [
+        (nn.MSELoss(), torch.ones(3, 2), slice(0, 0)),
+        (nn.CrossEntropyLoss(weight=torch.tensor([0.0, 1.0])), torch.tensor([1, 0, 1]), slice(1, 2)),
+        (lambda z, y: F.cross_entropy(z, y, ignore_index=0), torch.tensor([1, 0, 1]), slice(1, 2)),
+    ],
+)
+def test_a_batch_in_which_no_label_counts_changes_nothing(loss_fn, labels, nothing):
+    logits = torch.randn(3, 2)
+    pair, empty = (logits, labels), (logits[nothing], labels[nothing])
+    assert test_loop([pair, empty], Given(), loss_fn).loss == test_loop([pair], Given(), loss_fn).loss
+    model = Given()
+    assert math.isfinite(train_loop([pair, empty], model, loss_fn, sgd(model)))
+    assert model.bias.isfinite()
+
+
+def test_that_no_label_of_any_batch_counts_is_told():
+    dataloader = batches(torch.randn(4, 3), torch.full((4,), -100), size=2)
+    assert "No label of any batch counts" in refused(dataloader, Given(), nn.CrossEntropyLoss())
+
+
+# ------------------------------------------------------------------------------------- samples, classes, objects
+
+
+class Samples(Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return torch.zeros(3), index % 3
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [Samples(), DataLoader(Samples(), batch_size=None), TensorDataset(torch.zeros(4, 3), torch.zeros(4).long())],
+)
+def test_samples_in_place_of_batches_are_told(samples):
+    assert "pass DataLoader(dataset, batch_size=64)" in refused(samples, Given(), nn.CrossEntropyLoss())
+
+
+def test_arrays_are_told_how_to_become_tensors():
+    batch = np.zeros((2, 3)), np.zeros(2)
+    assert "`torch.as_tensor`" in refused([batch], Given(), nn.CrossEntropyLoss())
+
+
+def test_pictures_that_are_no_tensors_are_told():
+    dataloader = DataLoader([(Image.new("L", (4, 4)), 0)] * 2, batch_size=2)
+    sentence = refused(dataloader, Given(), nn.CrossEntropyLoss())
+    assert "PIL.Image.Image" in sentence
+    assert "v2.ToImage()" in sentence
+
+
+def test_labels_of_different_lengths_are_not_called_images():
+    sentence = refused(DataLoader([(torch.zeros(3), torch.zeros(n)) for n in (1, 2)], batch_size=2), Given(), F.l1_loss)
+    assert re.search(r"samples of a batch have different sizes \(got \[1\].* \[2\] at entry 1\).*collate_fn", sentence)
+
+
+def test_a_class_in_place_of_an_object_is_told():
+    dataloader, model = [(torch.zeros(2, 3), torch.zeros(2).long())], nn.Linear(3, 3)
+    with pytest.raises(ValueError, match=r"loss function is the class CrossEntropyLoss.*`CrossEntropyLoss\(...\)`"):
+        test_loop(dataloader, model, nn.CrossEntropyLoss)
+    with pytest.raises(ValueError, match="model is the class Given"):
+        test_loop(dataloader, Given, nn.CrossEntropyLoss())
+    with pytest.raises(ValueError, match="optimizer is the class SGD"):
+        train_loop(dataloader, model, nn.CrossEntropyLoss(), torch.optim.SGD)
+    with pytest.raises(ValueError, match="scheduler is the class StepLR"):
+        check_schedule(torch.optim.lr_scheduler.StepLR, sgd(model), 3)
+    with pytest.raises(ValueError, match=r"loss function is an object of type SGD.*The order is dataloader, model"):
+        train_loop(dataloader, model, sgd(model), nn.CrossEntropyLoss())
+
+
+@pytest.mark.parametrize(
+    ("model", "images", "told"),
+    [
+        (nn.Conv2d(3, 2, 3), torch.zeros(4, 9, 9, 3), "`images.movedim(-1, 1)`"),
+        (nn.Conv2d(1, 2, 3), torch.zeros(4, 9, 9), "`images.unsqueeze(1)`"),
+        (nn.Embedding(5, 2), torch.full((4,), 7), "rows for 0 ... 4, and the images of this batch go up to 7"),
+    ],
+)
+def test_what_the_model_takes_is_told_where_that_alone_is_missing(model, images, told):
+    assert told in refused([(images, torch.zeros(4).long())], model, nn.CrossEntropyLoss())
+
+
+# ---------------------------------------------------------------------------------------------- nothing is learned
+
+
+def test_frozen_parameters_are_told_before_the_first_step():
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model[0].requires_grad_(False)
+    dataloader = [(torch.zeros(2, 3), torch.zeros(2).long())]
+    with pytest.raises(ValueError, match=r"holds are frozen, requires_grad=False"):
+        train_loop(dataloader, model, nn.CrossEntropyLoss(), sgd(model[0]))
+    train_loop(dataloader, model, nn.CrossEntropyLoss(), sgd(model))
+
+
+def test_the_loss_may_be_what_learns():
+    class Head(nn.Linear):
+        def forward(self, features, labels):
+            return F.cross_entropy(super().forward(features), labels)
+
+    model, loss_fn = nn.Linear(3, 4).requires_grad_(False), Head(4, 3)
+    before = loss_fn.bias.clone()
+    train_loop([(torch.zeros(2, 3), torch.zeros(2).long())], model, loss_fn, sgd(loss_fn))
+    assert not torch.equal(loss_fn.bias, before)
+
+
+class Cut(nn.Linear):
+    def forward(self, images):
+        return super().forward(images).detach()
+
+
+@pytest.mark.parametrize(
+    ("model", "loss_fn", "told"),
+    [
+        (Cut(3, 3), nn.CrossEntropyLoss(), "the model cuts the way back"),
+        (nn.Linear(3, 3), lambda z, y: (z.argmax(1) != y).float().mean(), "the loss function cuts the way back"),
+    ],
+)
+def test_a_loss_that_leads_back_to_no_parameter_is_told(model, loss_fn, told):
+    dataloader = [(torch.zeros(2, 3), torch.zeros(2).long())]
+    with pytest.raises(ValueError, match=told):
+        train_loop(dataloader, model, loss_fn, sgd(model))
+    test_loop(dataloader, model, loss_fn)
+    with torch.no_grad(), pytest.raises(ValueError, match="training runs inside of"):
+        train_loop(dataloader, model, loss_fn, sgd(model))
+
+
+class ByHand:
+    """An optimizer as one writes it to learn what one is."""
+
+    def __init__(self, parameters):
+        self.parameters = list(parameters)
+
+    def step(self):
+        with torch.no_grad():
+            for parameter in self.parameters:
+                parameter -= 0.1 * parameter.grad
+
+    def zero_grad(self):
+        for parameter in self.parameters:
+            parameter.grad = None
+
+
+class Halving:
+    """A schedule of the same kind."""
+
+    def __init__(self, optimizer):
+        self.steps, self.own = 0, optimizer
+
+    def step(self):
+        self.steps += 1
+
+
+def test_an_optimizer_and_a_schedule_of_your_own_are_no_mistake():
+    torch.manual_seed(0)
+    ours, usual = nn.Linear(4, 3), nn.Linear(4, 3)
+    usual.load_state_dict(ours.state_dict())
+    dataloader, by_hand = batches(torch.rand(8, 4), torch.arange(8) % 3), ByHand(ours.parameters())
+    schedule = Halving(by_hand)
+    settings = {"epochs": 2, "progress": False}
+    history = fit(ours, dataloader, dataloader, nn.CrossEntropyLoss(), by_hand, scheduler=schedule, **settings)
+    assert history == fit(usual, dataloader, dataloader, nn.CrossEntropyLoss(), sgd(usual), **settings)
+    assert schedule.steps == 2
+
+
+def test_several_optimizers_or_schedules_in_a_list_are_told():
+    model = nn.Linear(3, 3)
+    with pytest.raises(ValueError, match=r"optimizer is a list of 2, expected one object"):
+        train_loop([(torch.zeros(2, 3), torch.zeros(2).long())], model, nn.CrossEntropyLoss(), [sgd(model)] * 2)
+    with pytest.raises(ValueError, match=r"scheduler is a list of 1.*ChainedScheduler"):
+        check_schedule([torch.optim.lr_scheduler.StepLR(sgd(model), 1)], sgd(model), 3)
+
+
+def test_a_schedule_that_waits_for_the_loss_to_grow_is_told():
+    optimizer = sgd(nn.Linear(3, 3))
+    with pytest.raises(ValueError, match=r"mode='max'.*build it with mode='min'"):
+        check_schedule(torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max"), optimizer, 3)

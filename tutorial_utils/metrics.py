@@ -4,6 +4,7 @@ For the losses and labels of the lessons, `weigh` and `count_labels` are `len(la
 `(logits.argmax(dim=1) == labels).sum()`. The rest is for tasks that the lessons do not have.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -32,7 +33,10 @@ THRESHOLDS: dict[Any, float] = {  # losses of yes or no, each with the output ab
         F.binary_cross_entropy: 0.5,
     },
     **{nn.MultiLabelSoftMarginLoss: 0.0, F.multilabel_soft_margin_loss: 0.0},
+    **{nn.SoftMarginLoss: 0.0, F.soft_margin_loss: 0.0},  # whose no is -1
 }
+WEIGHTED: tuple[Any, ...] = (nn.CrossEntropyLoss, nn.NLLLoss, F.cross_entropy, F.nll_loss)  # means over class weights
+KNOWN = frozenset((*CLASS_LOSSES, *NUMBER_LOSSES, *THRESHOLDS))
 
 
 class Task(Enum):
@@ -57,13 +61,14 @@ class Rules:
 
 
 def rules_of(loss_fn: Any) -> Rules:
-    """Return what a loss function is known to do, also where `functools.partial` has set something.
+    """Return what a loss function is known to do, also if compiled, or where `functools.partial` has set something.
 
     >>> rules_of(nn.CrossEntropyLoss()).ignored
     -100
     """
     if isinstance(found := getattr(loss_fn, "rules", None), Rules):
         return found
+    loss_fn = uncompiled(loss_fn)
     kind, takes_classes = kind_of(loss_fn), kind_of(loss_fn) in CLASS_LOSSES
     ignored = setting_of(loss_fn, "ignore_index")
     return Rules(
@@ -72,18 +77,27 @@ def rules_of(loss_fn: Any) -> Rules:
         takes_classes=takes_classes,
         threshold=THRESHOLDS.get(kind, 0.0),
         ignored=-100 if ignored is None and kind in (F.cross_entropy, F.nll_loss) else ignored,
-        weights=setting_of(loss_fn, "weight") if takes_classes else None,
+        weights=setting_of(loss_fn, "weight") if kind in WEIGHTED and computes_as(loss_fn, kind) else None,
     )
 
 
 def kind_of(loss_fn: Any) -> Any:
-    """Return the class of a loss module, or of the known one that it inherits from; or the function itself."""
+    """Return the class of a loss object, or of the known one that it inherits from; or the function itself."""
     if isinstance(loss_fn, partial):
         return kind_of(loss_fn.func)
-    if not isinstance(loss_fn, nn.Module):
+    if inspect.isroutine(loss_fn):
         return loss_fn
-    known = (*CLASS_LOSSES, *NUMBER_LOSSES, *THRESHOLDS)
-    return next((base for base in type(loss_fn).__mro__ if base in known), type(loss_fn))
+    return next((base for base in type(loss_fn).__mro__ if base in KNOWN), type(loss_fn))
+
+
+def computes_as(loss_fn: Any, kind: Any) -> bool:
+    """Return whether a loss of this kind computes what the kind does, and has no `forward` of its own."""
+    return not isinstance(loss_fn, nn.Module) or type(uncompiled(loss_fn)).forward is getattr(kind, "forward", None)
+
+
+def uncompiled(loss_fn: Any) -> Any:
+    """Return what `torch.compile` was given to make `loss_fn`, or `loss_fn` itself if it was not compiled."""
+    return getattr(loss_fn, "_orig_mod", None) or getattr(loss_fn, "_torchdynamo_orig_callable", loss_fn)
 
 
 def setting_of(loss_fn: Any, name: str) -> Any:
@@ -101,6 +115,8 @@ def task_of(loss_fn: Any, labels: Tensor) -> Task:
     rules = rules_of(loss_fn)
     if rules.task is not None:
         return rules.task
+    if labels.is_complex():
+        return Task.NUMBER
     if not labels.is_floating_point():
         return Task.CLASS
     return Task.SHARES if rules.takes_classes or _are_shares(labels) else Task.NUMBER
@@ -117,7 +133,7 @@ def weigh(loss_fn: Any, labels: Tensor) -> Amount:
     if rules.weights is None or task_of(loss_fn, labels) is not Task.CLASS:
         return count_labels(loss_fn, labels)
     counted = labels != rules.ignored
-    total = (rules.weights.to(labels.device)[labels * counted] * counted).sum()
+    total = (rules.weights.to(labels.device)[labels.long() * counted] * counted).sum()
     return float(total) if labels.device.type == "cpu" else total
 
 
@@ -143,14 +159,31 @@ def count_correct(loss_fn: Any, logits: Tensor, labels: Tensor) -> Amount:
     """
     task, rules = task_of(loss_fn, labels), rules_of(loss_fn)
     if task is Task.YES_OR_NO:
-        return ((logits > rules.threshold) == (labels > 0.5)).sum()
-    if task is Task.NUMBER or logits.ndim < 2:
-        return float("nan")
+        return ((logits > rules.threshold) == (labels > 0.5).reshape(logits.shape)).sum()
     if task is Task.SHARES:
         labels = labels.argmax(dim=1)  # (N, K, ...) -> (N, ...)
-    right = logits.argmax(dim=1) == labels  # (N, ...)
+    dim = None if task is Task.NUMBER else dimension_of_classes(rules, logits, labels)
+    if dim is None:
+        return float("nan")
+    right = logits.argmax(dim=dim) == labels  # (N, ...)
     counts_all = rules.ignored is None or task is Task.SHARES
     return right.sum() if counts_all else (right & (labels != rules.ignored)).sum()
+
+
+def dimension_of_classes(rules: Rules, logits: Tensor, labels: Tensor) -> int | None:
+    """Return along which dimension the logits have a number for each class, or None if the shapes do not tell.
+
+    PyTorch's own losses take logits (N, K, ...). A loss of your own may take sequences (N, T, K), too.
+    """
+    if rules.takes_classes:
+        return 1
+    fits = {
+        dim
+        for dim in (1, logits.ndim - 1)
+        if 0 < dim < logits.ndim and logits.shape[dim] > 1
+        if logits.shape[:dim] + logits.shape[dim + 1 :] == labels.shape
+    }
+    return fits.pop() if len(fits) == 1 else None
 
 
 def _are_shares(labels: Tensor) -> bool:

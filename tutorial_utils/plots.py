@@ -4,9 +4,11 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import networkx as nx
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
@@ -23,17 +25,22 @@ Stop = Node | tuple[Node, Node, int, int]  # a node, or where an edge passes a r
 Place = tuple[float, float]  # x and y, in inches
 
 
-def show_images(images: Tensor, titles: Sequence[str] | None = None, columns: int | None = None) -> Figure:
-    """Return a figure of grey images (N, H, W) or (N, 1, H, W), N >= 1, each under its title, in rows of `columns`.
+def show_images(images: Tensor, titles: Sequence[object] | None = None, columns: int | None = None) -> Figure:
+    """Return a figure of images, N >= 1, each under its title, in rows of `columns`.
 
-    0 is drawn black, 1.0 white (255 for integers); where an image has brighter pixels, the brightest of all is white.
+    Grey images are (N, H, W) or (N, 1, H, W), colour images (N, 3, H, W). 0 is drawn black, 1.0 white (255 for
+    integers); where an image has brighter pixels, the brightest of all is white.
+
+    Raises:
+        ValueError: the images have another shape, or there is none.
     """
-    images = images.squeeze(1) if images.ndim == 4 else images  # (N, H, W)
-    pixels = images.numpy(force=True)
+    pixels = _read_pixels(images)  # (N, H, W) or (N, H, W, 3)
+    white = np.max(pixels, where=np.isfinite(pixels), initial=1 if pixels.dtype.kind == "f" else 255)
+    pixels = (pixels / white).clip(0, 1) if pixels.ndim == 4 else pixels  # colours need it done
+    titles = [f"{title}" for title in ([] if titles is None else titles)]
     columns = columns or min(len(pixels), 8)
     rows = -(-len(pixels) // columns)
     side = max(1.25, 2.5 / columns)  # inches
-    white = max(pixels.max(), 1 if pixels.dtype.kind == "f" else 255)
     with course_style():
         figure = Figure(figsize=(side * columns, (side + 0.3 * bool(titles)) * rows), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False)
@@ -44,9 +51,23 @@ def show_images(images: Tensor, titles: Sequence[str] | None = None, columns: in
             axes.set_axis_on()
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set(visible=True, color="0.7", linewidth=0.8)  # where a white pixel ends on white paper
-        for axes, title in zip(grid.flat, titles or (), strict=False):
+        for axes, title in zip(grid.flat, titles, strict=False):
             axes.set_title(title, fontsize=9)
     return figure
+
+
+def _read_pixels(images: Tensor) -> "np.ndarray[Any, Any]":
+    """Return grey images as an array (N, H, W), and images in colour as (N, H, W, 3)."""
+    if images.ndim == 4 and images.shape[1] in (1, 3):
+        images = images.squeeze(1) if images.shape[1] == 1 else images.movedim(1, -1)
+    if images.ndim != 3 and images.shape[3:] != (3,):
+        raise ValueError(
+            f"The images have the shape {tuple(images.shape)}, expected (N, H, W) or (N, 1, H, W) for grey ones, or "
+            "(N, 3, H, W) for colour. Of a single image, `image.unsqueeze(0)` makes one of N = 1."
+        )
+    if not len(images):
+        raise ValueError("There is no image to show: N is 0.")
+    return (images.float() if images.dtype in (torch.bfloat16, torch.bool) else images).numpy(force=True)
 
 
 def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
@@ -68,12 +89,14 @@ def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
         for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False).flat, kinds, strict=True):
             for name, values in history.items():
                 if name.endswith(kind):
-                    axes.plot(range(1, len(values) + 1), values, marker="o", label=name.replace("_", " "))
+                    numbers = _read_numbers(values)
+                    axes.plot(range(1, len(numbers) + 1), numbers, marker="o", label=name.replace("_", " "))
             axes.set(xlabel="epoch", ylabel="mean loss per example" if kind == "loss" else kind)
             axes.xaxis.get_major_locator().set_params(integer=True)
             if kind == "accuracy":
                 _label_percent(axes, "y")
-            if all(np.isnan(line.get_ydata()).all() for line in axes.lines):
+            accuracies = [value for line in axes.lines for value in line.get_ydata() if kind == "accuracy"]
+            if accuracies and np.isnan(accuracies).all():
                 axes.text(0.5, 0.5, NO_ACCURACY, ha="center", va="center", transform=axes.transAxes, color="0.3")
             axes.legend(frameon=False)
     return figure
@@ -117,13 +140,18 @@ def plot_bars(
     highlight: int | None = None,
     average: float | None = None,
 ) -> Figure:
-    """Return a figure with a bar for each of the `values`, shares from 0 to 1, one highlighted, the average dashed."""
-    values = [float(value) for value in values]
+    """Return a figure with a bar for each of the `values`, shares from 0 to 1, one highlighted, the average dashed.
+
+    Raises:
+        ValueError: there is not one name for each value, there is no value, or a value is no share.
+    """
+    values = _read_shares(values, names)
     colours = [ORANGE if i == highlight else BLUE for i in range(len(values))]
     with course_style():
         figure = Figure(figsize=(6, 0.34 * len(values) + 0.8), layout="constrained")
         axes = figure.subplots()
-        bars = axes.barh(names, values, color=colours)
+        bars = axes.barh(range(len(values)), values, color=colours)
+        axes.set_yticks(range(len(values)), [f"{name}" for name in names])
         labels = axes.bar_label(bars, [f"{value:.1%}" for value in values], padding=3, fontsize=9)
         for label, name, colour in zip(labels, axes.get_yticklabels(), colours, strict=True):
             if colour == ORANGE:
@@ -139,12 +167,36 @@ def plot_bars(
     return figure
 
 
+def _read_numbers(values: Sequence[float] | Tensor) -> list[float]:
+    """Return the values as numbers, also if some are tensors of one number that still have a gradient."""
+    return [float(value.detach() if isinstance(value, Tensor) else value) for value in values]
+
+
+def _read_shares(values: Sequence[float] | Tensor, names: Sequence[str]) -> list[float]:
+    """Return the values as numbers, each a share from 0 to 1 with a name."""
+    if not len(values) or len(values) != len(names):
+        raise ValueError(f"There are {len(values)} values and {len(names)} names, expected one name for each value.")
+    shares = _read_numbers(values)
+    if wrong := [share for share in shares if not -1e-3 < share < 1 + 1e-3 and not np.isnan(share)]:
+        raise ValueError(f"{wrong[0]:g} is no share from 0 to 1: divide counts by their sum, and per cent by 100.")
+    return shares
+
+
 def plot_confusion(matrix: Tensor, classes: Sequence[str]) -> Figure:
     """Return a figure of a confusion matrix of counts (K, K): row, the actual class; column, the predicted one.
 
     The colour of a cell is its share of its row: 0, light, to 1, dark.
+
+    Raises:
+        ValueError: the matrix has not one row and one column for each class, or holds no counts.
     """
     counts = matrix.numpy(force=True)
+    if not len(classes) or counts.shape != (len(classes), len(classes)):
+        raise ValueError(
+            f"The matrix has the shape {counts.shape}, expected a row and a column per class: {len(classes)}."
+        )
+    if (counts != np.round(counts)).any():
+        raise ValueError("The matrix does not hold counts, which are whole numbers; the shares of a row are made here.")
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)  # (K, K), each row sums to 1
     with course_style({"axes.grid": False}):
         figure = Figure(figsize=(0.62 * len(classes) + 1.6, 0.55 * len(classes) + 1.4), layout="constrained")

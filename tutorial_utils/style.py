@@ -25,6 +25,7 @@ STYLE: dict[str, Any] = {
     "font.size": 11,
     "grid.color": "#dddddd",
     "savefig.facecolor": "white",
+    "text.parse_math": False,  # a dollar in the name of a class is a dollar
 }
 CHINESE_FONTS = (  # where they come from: Linux packages, Windows, macOS
     *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN"),

@@ -8,9 +8,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from tutorial_utils.checks.batches import Batches, Seen, look_at
-from tutorial_utils.checks.loss import CheckedLoss, check_reduction
+from tutorial_utils.checks.loss import CheckedLoss, check_loss_function
 from tutorial_utils.checks.model import CheckedModel
-from tutorial_utils.checks.optimizer import check_optimizer, check_schedule
+from tutorial_utils.checks.optimizer import check_made, check_optimizer, check_schedule
 from tutorial_utils.metrics import LossFunction
 
 __all__ = ["Batches", "check_schedule", "checked"]
@@ -22,15 +22,19 @@ def checked(
     """Return the same batches, model and loss function, each looked at on its way into and out of a loop.
 
     What the loop computes stays the same, but that a loss is computed in float32 from outputs in half precision, and
-    that the loss of a batch in which every label is ignored is 0, and not nan.
+    that the loss of a batch in which no label counts is 0, and not nan.
 
     Raises:
-        ValueError: (as soon as it can be seen) the optimizer has none of the model's parameters or needs a closure; the
-            loss is no mean; a batch is no pair of tensors; outputs do not fit the labels; there is no batch.
+        ValueError: (as soon as it can be seen) the optimizer has no parameter that learns, or needs a closure; the loss
+            is no mean, or has no gradient; a batch is no pair of tensors; outputs do not fit the labels; there is no
+            batch, or no label that counts.
         FloatingPointError: a loss is not finite (on an accelerator, told at the end of the epoch: it need not wait).
     """
+    for name, thing in {"model": model, "loss function": loss_fn, "optimizer": optimizer}.items():
+        check_made(name, thing)
+    check_loss_function(loss_fn)
     if optimizer is not None:
-        check_optimizer(optimizer, model)
-    check_reduction(loss_fn)
+        check_optimizer(optimizer, model, loss_fn)
     seen = Seen()
-    return look_at(dataloader, seen), CheckedModel(model), CheckedLoss(loss_fn, seen)
+    loss_fn = CheckedLoss(loss_fn, seen, learning=optimizer is not None)
+    return look_at(dataloader, seen), CheckedModel(model), loss_fn

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Number
 from typing import Any
 
 import torch
@@ -9,16 +10,24 @@ from torch import Tensor
 
 from tutorial_utils.checks.words import describe
 
+ONE_SAMPLE = (
+    "So this is one sample, and no batch: pass DataLoader(dataset, batch_size=64), not the dataset, and not "
+    "batch_size=None."
+)
 Batches = Iterable[tuple[Tensor, Tensor]]  # a DataLoader, or a list of (images (N, ...), labels (N, ...))
 
 
 @dataclass
 class Seen:
-    """What has passed so far: the running batch, as the dataloader gave it, and the losses of all batches."""
+    """What has passed so far: the running batch, as the dataloader gave it, and the losses of all batches.
+
+    `skipped` says of the batches that were looked at for it whether no label of them counts.
+    """
 
     images: Tensor | None = None
     labels: Tensor | None = None
     losses: list[Tensor] = field(default_factory=list)
+    skipped: list[Any] = field(default_factory=list)  # of bool, or on an accelerator of tensors of one
 
 
 def look_at(dataloader: Batches, seen: Seen) -> Iterator[tuple[Tensor, Tensor]]:
@@ -27,17 +36,38 @@ def look_at(dataloader: Batches, seen: Seen) -> Iterator[tuple[Tensor, Tensor]]:
         for batch in dataloader:
             seen.images, seen.labels = check_pair(batch)
             yield seen.images, seen.labels
-    except RuntimeError as error:
-        if "stack expects each tensor to be equal size" not in str(error):
-            raise
-        sizes = str(error).partition("equal size, but ")[2] or str(error)
-        raise ValueError(
-            f"The images of a batch have different sizes ({sizes}), so they are no one tensor: give all of them one "
-            "size in the transform, such as v2.Resize((64, 64))."
-        ) from error
+    except (RuntimeError, TypeError) as error:
+        if sentence := explain_collate(str(error)):
+            raise ValueError(sentence) from error
+        raise
     if seen.labels is None:
         raise ValueError(explain_empty(dataloader))
     check_finite(seen)
+    if seen.losses and len(seen.skipped) == len(seen.losses) and all(seen.skipped):
+        raise ValueError(
+            "No label of any batch counts: each is ignored by the loss (ignore_index), has the class weight 0, or is "
+            "in an empty batch. So there is nothing to learn from or to measure."
+        )
+
+
+def explain_collate(error: str) -> str | None:
+    """Return why a DataLoader could not make a batch of its samples, or None if its error does not tell."""
+    _, told, sizes = error.partition("stack expects each tensor to be equal size, but ")
+    if told or "Trying to resize storage that is not resizable" in error:
+        return (
+            f"The samples of a batch have different sizes{f' ({sizes.strip()})' * bool(told)}, so they are no one "
+            "tensor. Give all images one size in the transform, such as v2.Resize((64, 64)); texts or labels of "
+            "different lengths need a collate_fn that fills them up."
+        )
+    _, told, kind = error.partition(
+        "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists;"
+    )
+    if told:
+        return (
+            f"A DataLoader makes batches of tensors and numbers;{kind.rstrip()} in a sample. Let the dataset, or its "
+            "transform, turn it into a tensor: a picture by v2.ToImage() and v2.ToDtype(torch.float32, scale=True)."
+        )
+    return None
 
 
 def check_pair(batch: Any) -> tuple[Tensor, Tensor]:
@@ -59,10 +89,7 @@ def check_pair(batch: Any) -> tuple[Tensor, Tensor]:
             raise ValueError(explain_part(name, part))
     images, labels = batch
     if images.ndim == 0 or labels.ndim == 0 or len(images) != len(labels):
-        raise ValueError(
-            f"A batch has {count_examples(images)} images but {count_examples(labels)} labels: every image needs its "
-            "own label."
-        )
+        raise ValueError(explain_lengths(images, labels))
     return images, labels
 
 
@@ -74,10 +101,23 @@ def explain_part(name: str, part: Any) -> str:
             f"The {name} of a batch are text, such as {first!r}, and PyTorch computes with numbers: number the "
             "classes, as in `label = classes.index(name)`, in the dataset or as its target_transform."
         )
+    if isinstance(part, Number):
+        return f"The {name} of a batch are one number, {part}. {ONE_SAMPLE}"
+    if hasattr(part, "__array__"):
+        return f"The {name} of a batch are {describe(part)}, expected a tensor: `torch.as_tensor` makes one of it."
     return (
         f"The {name} of a batch are {describe(part)}, expected one tensor. What a dataset returns for one sample must "
-        "be a pair of a tensor and a number, or two tensors."
+        "be a pair of a tensor and a number, or two tensors. For a model of several inputs, write the loop yourself."
     )
+
+
+def explain_lengths(images: Tensor, labels: Tensor) -> str:
+    """Return why there is no label for each image."""
+    counts = [count_examples(part) for part in (images, labels)]
+    sentence = "A batch has {} images but {} labels: every image needs its own label.".format(*counts)
+    if labels.ndim:
+        return sentence
+    return f"{sentence} {ONE_SAMPLE}" if counts[0] != counts[1] else f"The label has no dimension. {ONE_SAMPLE}"
 
 
 def explain_empty(dataloader: Batches) -> str:

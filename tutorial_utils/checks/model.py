@@ -1,11 +1,13 @@
 """What a model is called with, and what it returns: one tensor each."""
 
 import copy
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from tutorial_utils.checks.words import describe, name_of
+from tutorial_utils.checks.words import describe, name_of, range_of, shape_of
 
 
 class CheckedModel(nn.Module):
@@ -38,21 +40,29 @@ def explain_forward(error: Exception, images: Tensor, model: nn.Module) -> str |
             "This batch has one example only, and BatchNorm in training needs at least two values to take a mean of. "
             "Build the DataLoader with drop_last=True, or with another batch_size."
         )
-    wanted = next((p.dtype for p in model.parameters() if p.is_floating_point()), None)
-    if wanted is not None and images.dtype != wanted and works(model, images.to(wanted)):
-        scale = ", scale=True" if not images.is_floating_point() else ""
-        return (
-            f"The images are {name_of(images.dtype)}, and the model's weights are {name_of(wanted)}. Convert the "
-            f"images in the transform: v2.ToDtype({wanted}{scale})."
-        )
-    return None
+    if works(model, lambda: images):
+        return None  # then it is none of the following
+    wanted = next((p.dtype for p in model.parameters() if p.is_floating_point()), images.dtype)
+    scale = ", scale=True" if images.dtype == torch.uint8 else ""
+    shape = f"The images have the shape {shape_of(images)}, and the model takes"
+    repairs: dict[str, Callable[[], Tensor]] = {
+        f"The images are {name_of(images.dtype)}, and the model's weights are {name_of(wanted)}. Convert the images in "
+        f"the transform: v2.ToDtype({wanted}{scale}).": lambda: images.to(wanted),
+        f"{shape} the channels first, (N, C, H, W): `images.movedim(-1, 1)`.": lambda: images.movedim(-1, 1),
+        f"{shape} a dimension of channels, too, (N, C, H, W): `images.unsqueeze(1)`.": lambda: images.unsqueeze(1),
+    }
+    for size in {module.num_embeddings for module in model.modules() if isinstance(module, nn.Embedding)}:
+        high = range_of(images)[1]
+        sentence = f"nn.Embedding has rows for 0 ... {size - 1}, and the images of this batch go up to {high:g}."
+        repairs[sentence] = partial(images.clamp, 0, size - 1)
+    return next((sentence for sentence, repair in repairs.items() if works(model, repair)), None)
 
 
-def works(model: nn.Module, images: Tensor) -> bool:
-    """Return whether a copy of `model` can be called with `images`; nothing else changes."""
+def works(model: nn.Module, make_images: Callable[[], Tensor]) -> bool:
+    """Return whether a copy of `model` can be called with these images; nothing else changes."""
     try:
         with torch.no_grad(), torch.random.fork_rng([]):
-            copy.deepcopy(model).eval()(images)
+            copy.deepcopy(model).eval()(make_images())
     except Exception:
         return False
     return True
