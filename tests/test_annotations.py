@@ -35,6 +35,8 @@ CLEAR = {
     "spaces": "a.png, 3\n b.png ,1 \nc.png,\t4\n",
     "tabs": "a.png\t3\nb.png\t1\nc.png\t4\n",
     "semicolons": "a.png;3\nb.png;1\nc.png;4\n",
+    "Chinese commas": "a.png，3\nb.png，1\nc.png，4\n",
+    "a line for Excel": "sep=;\nfile;label\na.png;3\nb.png;1\nc.png;4\n",
     "quotes": '"a.png","3"\n"b.png", "1"\n"c.png",4\n',
     "Windows": "a.png,3\r\nb.png,1\r\nc.png,4\r\n",
     "old Mac": "a.png,3\rb.png,1\rc.png,4\r",
@@ -104,6 +106,17 @@ def test_a_first_row_whose_name_has_no_ending_is_a_sample_where_its_file_is_ther
     assert read(folder, "first,rare\nb.png,x\nc.png,x\n").names == ["first", "b.png", "c.png"]
 
 
+def test_the_folders_of_windows_are_folders_everywhere(folder):
+    (folder / "more").mkdir()
+    (folder / "a.png").rename(folder / "more" / "a.png")
+    assert read(folder, "more\\a.png,1\nb.png,2\n").names == ["more/a.png", "b.png"]
+
+
+def test_a_backslash_may_be_a_part_of_a_name(folder):
+    (folder / "a.png").rename(folder / "more\\a.png")
+    assert read(folder, "more\\a.png,1\nb.png,2\n").names == ["more\\a.png", "b.png"]
+
+
 # ------------------------------------------------------------------------------------- tables that are not clear
 
 UNCLEAR = {
@@ -137,6 +150,21 @@ UNCLEAR = {
     "another ending": ("gone.webp,x\na.png,y\nb.png,z\n", FileNotFoundError, r"line 1: there is no file"),
     "a number": ("007,x\na.png,y\nb.png,z\n", FileNotFoundError, r"line 1: there is no file"),
     "a known label": ("a,y\nb.png,y\n", FileNotFoundError, r"line 1: there is no file .*; is it a\.png\?"),
+    "a format's ending": (
+        "a.jpg,3\n",
+        FileNotFoundError,
+        r"line 1: there is no file .*a\.jpg; is it a\.png\?",
+    ),
+    "small letters": ("A.PNG,3\n", FileNotFoundError, r"line 1: there is no file .*A\.PNG; is it a\.png\?"),
+    "the label first": ("cat,a.png\n", FileNotFoundError, r"no file .*cat, but there .*: write the file first"),
+    "two labels": ("a.png,x\nb.png,y\na.png,y\n", ValueError, r"line 3: a\.png is 'y' here, but 'x' in line 1\.$"),
+    "labels in the third column": (
+        "file,split,label\na.png,train,x\nb.png,test,y\n",
+        ValueError,
+        r"header: the second column is 'split', and 'label' stands after it: make it the second\.$",
+    ),
+    "an index of pandas": (",file,label\n0,a.png,x\n", ValueError, r"header: the second column is 'file', and 'label'"),
+    "one-hot": ("file,cat,dog\na.png,1,0\nb.png,0,1\n", ValueError, r"header: a 1 marks the class of each row"),
     "a lost ending": ("a,3\nb,1\n", FileNotFoundError, r"line 1: there is no file .*; is it a\.png\?"),
     "a folder": ("a.png,3\n.,1\n", ValueError, r"line 2: .* cannot be read \(Is a directory\)"),
     "a text as an image": ("a.png,3\nlabels.csv,1\n", ValueError, r"line 2: .*labels\.csv is no image"),

@@ -334,6 +334,14 @@ def test_an_archive_of_something_else_is_refused(tmp_path):
     assert_refused(path, "it is damaged")
 
 
+def test_a_folder_is_told_and_a_save_into_none_says_that_it_is_missing(saved, tmp_path):
+    with pytest.raises(IsADirectoryError, match=r"is a folder: name the file in it\.$"):
+        load_checkpoint(tmp_path, new_run(seed=1)[0])
+    model, optimizer, _ = new_run(seed=1)
+    with pytest.raises(FileNotFoundError, match=r"There is no folder .*nowhere: make it first\.$"):
+        save_checkpoint(tmp_path / "nowhere" / "run.pt", model, optimizer, epoch=1)
+
+
 class Attack:
     """A pickle of it runs code when it is loaded the unsafe way."""
 

@@ -177,6 +177,7 @@ def test_a_process_that_is_alone_or_started_by_torchrun_trains(monkeypatch, vari
         ),
         ({"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "2", "SLURM_NTASKS": "2"}, "srun starts 2 processes"),
         ({"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "0"}, "mpirun starts 2 processes"),
+        ({"MV2_COMM_WORLD_SIZE": "2"}, "mpirun starts 2 processes"),
         ({"PMI_SIZE": "3", "PMI_RANK": "2"}, "mpiexec starts 3 processes"),
     ],
 )

@@ -1,5 +1,7 @@
 """What a folder of pictures becomes: which files, in which parts, and what is said of the others."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -71,9 +73,10 @@ def test_the_longer_side_is_cut_at_both_ends_and_a_camera_is_held_upright(tmp_pa
     assert image[0, -1, 0] == 255
 
 
-def test_fractions_for_pixels_are_refused_with_a_sentence(tmp_path):
-    Image.new("F", (4, 4)).save(tmp_path / "a.tif")
-    with pytest.raises(PictureError, match=r"a\.tif: the picture cannot be read \(its pixels are fractions of an"):
+@pytest.mark.parametrize("mode", ["F", "I", "LAB"])
+def test_pixels_whose_range_is_unknown_are_refused_with_a_sentence(tmp_path, mode):
+    Image.new(mode, (4, 4)).save(tmp_path / "a.tif")
+    with pytest.raises(PictureError, match=rf"a\.tif: the picture cannot be read \(its pixels, of the kind {mode},"):
         read_picture(tmp_path / "a.tif", 4)
 
 
@@ -198,11 +201,63 @@ def test_parts_that_are_there_stay_and_the_missing_one_is_taken_from_the_trainin
 
 
 @pytest.mark.parametrize(
+    ("names", "sizes"),
+    [
+        (("train", "validation"), (13, 16, 3)),
+        (("Training", "Testing"), (13, 3, 16)),
+        (("train", "valid", "test"), (16, 16, 16)),
+        (("train",), (10, 3, 3)),
+    ],
+)
+def test_a_part_is_known_by_the_names_that_people_give_it(folder, tmp_path_factory, names, sizes):
+    root = tmp_path_factory.mktemp("parted")
+    for name in names:
+        shutil.copytree(folder, root / name)
+    parts, classes, _ = load_pictures(root, 8, seed=0)
+    assert classes == ["cat", "dog"]
+    assert tuple(len(parts[name]) for name in ("train", "val", "test")) == sizes
+
+
+def test_a_class_may_be_called_train(folder):
+    (folder / "cat").rename(folder / "train")
+    assert load_pictures(folder, 8, seed=0)[1] == ["dog", "train"]
+
+
+def test_what_stands_beside_the_parts_and_a_class_without_files_are_named(folder, tmp_path_factory, capsys):
+    root = tmp_path_factory.mktemp("parted")
+    for name in "train", "val", "old":
+        shutil.copytree(folder, root / name)
+    (root / "train" / "fox").mkdir()
+    assert load_pictures(root, 8, seed=0)[1] == ["cat", "dog"]
+    said = capsys.readouterr().out
+    assert "old among them is no part, and left out" in said
+    assert "has no file in fox: that is no class" in said
+
+
+def test_a_link_to_a_folder_around_it_leads_to_nothing_new_and_a_link_to_a_class_is_one(folder, tmp_path_factory):
+    (folder / "cat" / "up").symlink_to(folder, target_is_directory=True)
+    assert len(find_pictures(folder)) == 16
+    root = tmp_path_factory.mktemp("links")
+    for name in "cat", "dog":
+        (root / name).symlink_to(folder / name, target_is_directory=True)
+    assert len(find_pictures(root)) == 16
+
+
+def test_a_table_may_name_files_elsewhere_and_one_that_comes_twice_counts_once(folder, tmp_path_factory):
+    root = tmp_path_factory.mktemp("table")
+    rows = [f"{path},{path.parent.name}\n" for path in sorted(folder.rglob("*.png"))]
+    (root / "labels.csv").write_text("".join(rows * 2), encoding="utf-8")
+    parts, _, _ = load_pictures(root, 8, seed=0)
+    assert sum(map(len, parts.values())) == 16
+
+
+@pytest.mark.parametrize(
     ("files", "words"),
     [
         ([], "holds no picture to train on"),
         (["a.png", "b.png"], "holds no picture to train on, in folders named for the classes or in labels.csv"),
         (["cat/a.png", "cat/b.png", "cat/c.png"], "holds pictures of cat; two classes are the least"),
+        (["pets/cat/a.png", "pets/dog/a.png"], r"\(Are the folders in .*pets the classes\? Then name that\.\)"),
         (["cat/a.png", "dog/a.png"], r"Too few pictures of cat \(1\), dog \(1\): each class needs 3 at least"),
     ],
 )

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch.utils.data import DataLoader
 
-from tutorial_utils import train
+from tutorial_utils import predict, train
 from tutorial_utils.checkpoints import load_checkpoint, read_checkpoint
 from tutorial_utils.data import CLASSES
 from tutorial_utils.loops import test_loop
@@ -170,9 +170,22 @@ def test_a_run_on_fashion_mnist_leaves_such_a_file_too(real_set, tmp_path, capsy
 # ------------------------------------------------------------------------------------------------ files that do not fit
 
 
-def test_a_checkpoint_in_place_of_the_model_is_told(trained, capsys):
+def test_a_checkpoint_in_place_of_the_model_is_told_and_the_other_way_round(trained, capsys):
     assert main([str(trained / "checkpoint.pt"), "a.png"]) == 1
     assert capsys.readouterr().err.endswith("from which training goes on: name the model.pt beside it.\n")
+    with pytest.raises(ValueError, match=r"is a model, .* training goes on from the checkpoint\.pt beside it"):
+        load_checkpoint(trained / "model.pt", SmallResNet())
+
+
+def test_the_folder_of_the_model_is_told(trained, capsys):
+    assert main([str(trained), "a.png"]) == 1
+    assert capsys.readouterr().err.endswith("is a folder: name the file in it.\n")
+
+
+def test_a_pattern_that_the_shell_has_left_alone_names_all_that_fit(shapes):
+    found = [*predict.expand([shapes / "circle" / "*.png", shapes / "none-*.png"])]
+    assert found == [*sorted((shapes / "circle").glob("*.png")), shapes / "none-*.png"]
+    assert len(found) > 2
 
 
 @pytest.mark.parametrize(

@@ -460,7 +460,8 @@ def test_ctrl_c_before_training_begins_is_no_traceback(monkeypatch, tmp_path, ca
 
 
 @pytest.mark.parametrize(
-    "option", ["--epochs=-1", "--batch-size=0", "--lr=0", "--lr=nan", "--lr=inf", "--subset=0", "--seed=x", "--model=x"]
+    "option",
+    ["--epochs=-1", "--batch-size=0", "--lr=0", "--lr=nan", "--lr=inf", "--subset=0", "--seed=x", "--seed=4294967296"],
 )
 def test_a_number_that_makes_no_sense_is_a_usage_error(option, capsys, tmp_path):
     with pytest.raises(SystemExit, match="2"):

@@ -14,6 +14,8 @@ from tutorial_utils.storage.batches import fetch_batch
 from tutorial_utils.storage.fashion_mnist import MIRRORS, data_folder, prepare_files, source_folder
 from tutorial_utils.storage.idx import read_idx
 
+__all__ = ["CLASSES", "CustomImageDataset", "FashionMNIST", "read_annotations", "train_val_split"]
+
 CLASSES = tuple(datasets.FashionMNIST.classes)
 
 

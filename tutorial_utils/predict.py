@@ -13,7 +13,7 @@ Exit status: 0; 1, a picture (or the model) could not be read, which standard er
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +24,9 @@ from tutorial_utils.checkpoints import check_loadable, explain_failed_write, mat
 from tutorial_utils.command import end_with, program
 from tutorial_utils.models import MODELS
 from tutorial_utils.storage.checkpoint_file import FORMAT as CHECKPOINT
+from tutorial_utils.storage.checkpoint_file import MODEL_FORMAT as FORMAT
 from tutorial_utils.storage.checkpoint_file import read_tensors
 from tutorial_utils.storage.pictures import PictureError, Preparation
-
-FORMAT = "tutorial_utils model, version 1"
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     status = 0
-    for path in options.images:
+    for path in expand(options.images):
         try:
             probabilities, places = classifier.classify(path).topk(min(options.top, len(classifier.classes)))
         except PictureError as error:
@@ -118,6 +117,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = [classifier.classes[place] for place in places.tolist()]
         print(answer(path, names, probabilities.tolist(), options.json))
     return status
+
+
+def expand(paths: Sequence[Path]) -> Iterator[Path]:
+    """Yield the files that the paths name; a shell of Windows leaves it to the program what `*.jpg` stands for."""
+    for path in paths:
+        found = [] if path.exists() else sorted(path.parent.glob(path.name))
+        yield from found or [path]
 
 
 def answer(path: Path, names: list[str], probabilities: list[float], as_json: bool) -> str:

@@ -5,7 +5,6 @@ What is clear is read right; where it is not, an error names the file and its li
 
 import codecs
 import csv
-import glob
 import io
 import mimetypes
 import re
@@ -20,7 +19,9 @@ from torch import Tensor
 from tutorial_utils.progress import progress_bar
 from tutorial_utils.storage.image_files import find_mode, read_image
 
-SEPARATORS = (",", "\t", ";")
+SEPARATORS = (",", "\t", ";", "，")  # the last is the comma of a Chinese keyboard
+EXCEL = "sep="  # how the first line of a table tells Excel its separator
+LABEL = {"label", "class", "target", "category", "标签", "类别"}  # what a header calls the column of the labels
 WHOLE = re.compile(r"[+-]?[0-9]+")
 NUMBER = re.compile(r"[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?")
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")
@@ -72,13 +73,14 @@ def read_annotations(annotations_file: str | Path, img_dir: str | Path) -> Annot
 
     A row is a file name and a label, separated by commas, tabs or semicolons; further columns do not count. A header
     row, empty lines, blanks around a value, quotes and Excel's byte order mark are no part of the data. Names stay as
-    they are ("007"). Labels are all numbers, or all words.
+    they are ("007"); only where no file has such a name, a backslash of Windows is a slash. Labels are all numbers, or
+    all words, and a file has one of them.
 
     Raises:
         FileNotFoundError: there is no such table, or an image is missing.
         ValueError: the table or an image cannot be understood.
     """
-    annotations_file, img_dir = Path(annotations_file), Path(img_dir)
+    annotations_file, img_dir = Path(annotations_file).expanduser(), Path(img_dir).expanduser()
     rows = read_rows(annotations_file, img_dir)
     labels, classes = number_labels(annotations_file, rows)
     modes = set()
@@ -86,7 +88,7 @@ def read_annotations(annotations_file: str | Path, img_dir: str | Path) -> Annot
         try:
             modes.add(find_mode(img_dir / row.name))
         except (FileNotFoundError, ValueError) as error:
-            raise type(error)(f"{annotations_file}, line {row.line}: {error}{_guess(img_dir, row.name)}") from error
+            raise type(error)(f"{annotations_file}, line {row.line}: {error}{_guess(img_dir, row)}") from error
     lines = {row.name: row.line for row in reversed(rows)}
     mode = "RGB" if "RGB" in modes else "L"
     return Annotations([row.name for row in rows], labels, classes, mode, lines, annotations_file, img_dir)
@@ -97,19 +99,53 @@ def read_rows(annotations_file: Path, img_dir: Path) -> list[Row]:
 
     Raises:
         FileNotFoundError: there is no such table.
-        ValueError: it is no table, it is empty, or a row has no name, no label, or another length than the first.
+        ValueError: it is no table, it is empty, a row has no name, no label, or another length than the first, a file
+            has two labels, or the labels seem to be elsewhere than in the second column.
     """
     text = decode(annotations_file)
     separator = find_separator(text, img_dir)
     table = split(annotations_file, text, separator)
     if not table:
         raise ValueError(f"{annotations_file} is empty: each of its lines shall hold a file name and a label.")
-    rows = [Row(line, *[*values, ""][:2]) for line, values in table]
+    rows = [Row(line, find_name(values[0], img_dir), [*values, ""][1]) for line, values in table]
     start = int(is_header(rows[0], rows[1:], img_dir))
     for line, values in table[start:]:
         if fault := find_fault(values, table[0][1], separator):
             raise ValueError(f"{annotations_file}, line {line}: {fault}.")
+    if fault := find_label_elsewhere([values for _, values in table], start) or find_contradiction(rows[start:]):
+        raise ValueError(f"{annotations_file}, {fault}.")
     return rows[start:]
+
+
+def find_name(name: str, img_dir: Path) -> str:
+    """Return the name of a file as it stands in a table; where no file has it, with slashes for backslashes."""
+    return name if "\\" not in name or _is_file(img_dir / name) else name.replace("\\", "/")
+
+
+def find_label_elsewhere(table: list[list[str]], start: int) -> str | None:
+    """Return why the second column does not hold the labels, by its header; else None.
+
+    The first `start` rows are a header: one, or none, and then nothing is known.
+    """
+    if not start:
+        return None
+    second, *others = [name.casefold() for name in table[0][1:]] or [""]
+    marks = [values[1:] for values in table[1:]]
+    if second not in LABEL and (found := LABEL & set(others)):
+        return f"header: the second column is {second!r}, and {min(found)!r} stands after it: make it the second"
+    if all(len(row) > 1 and sorted(row) == ["0"] * (len(row) - 1) + ["1"] for row in marks):
+        return "header: a 1 marks the class of each row (one-hot): write one column instead, with the class"
+    return None
+
+
+def find_contradiction(rows: list[Row]) -> str | None:
+    """Return which file has two labels, or None."""
+    firsts: dict[str, Row] = {}
+    for row in rows:
+        first = firsts.setdefault(row.name, row)
+        if first.label != row.label:
+            return f"line {row.line}: {row.name} is {row.label!r} here, but {first.label!r} in line {first.line}"
+    return None
 
 
 def find_fault(values: list[str], first: list[str], separator: str) -> str | None:
@@ -156,7 +192,7 @@ def split(annotations_file: Path, text: str, separator: str) -> list[tuple[int, 
     try:
         for row in reader:
             values = [value.strip() for value in row]
-            if any(values):
+            if any(values) and not (line == 1 and values[0] == EXCEL):
                 table.append((line, values))
             line = reader.line_num + 1  # a value between quotes may go over several lines
     except csv.Error as error:
@@ -221,8 +257,16 @@ def _filled(values: list[str]) -> int:
     return max(number for number, value in enumerate(values, start=1) if value)
 
 
-def _guess(img_dir: Path, name: str) -> str:
-    """Return a question about the file that may have been meant, where a name has lost its ending."""
-    path = img_dir / name
-    similar = [] if path.exists() else sorted(path.parent.glob(f"{glob.escape(path.name)}.*"))
-    return f"; is it {similar[0].name}?" if similar else ""
+def _guess(img_dir: Path, row: Row) -> str:
+    """Return what may have been meant by the name of a file that is not there, as the end of a sentence."""
+    path = img_dir / row.name
+    if _is_file(path):
+        return ""
+    if _is_file(img_dir / row.label):
+        return ", but there is one of the name of the label: write the file first, then its label"
+    names = {path.name.casefold(), path.stem.casefold()}
+    with suppress(OSError):
+        for file in sorted(path.parent.iterdir()):
+            if names & {file.name.casefold(), file.stem.casefold()}:
+                return f"; is it {file.name}?"
+    return ""

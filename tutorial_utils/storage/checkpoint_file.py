@@ -18,6 +18,7 @@ from torch.serialization import get_unsafe_globals_in_checkpoint
 from tutorial_utils.devices import device_of
 
 FORMAT = "tutorial_utils checkpoint, version 1"
+MODEL_FORMAT = "tutorial_utils model, version 1"  # what tutorial_utils.predict reads
 WRAPPERS = {"_orig_mod", "module"}  # what torch.compile and DataParallel put between the names of a model
 PARTS = {"epoch": int, "model": dict, "optimizer": dict, "scheduler": dict | None, "random_state": dict}
 
@@ -52,9 +53,9 @@ def explain_failed_write(path: str | Path) -> Iterator[None]:
         if cause is None:
             raise
         said = cause.strerror or str(cause)
-        raise OSError(
-            cause.errno, f"{said}: {path} could not be written, and is as it was. Make room, or choose another folder."
-        ) from error
+        home = Path(path).parent
+        advice = "Make room, or choose another folder" if home.is_dir() else f"There is no folder {home}: make it first"
+        raise OSError(cause.errno, f"{said}: {path} could not be written, and is as it was. {advice}.") from error
 
 
 def _contexts(error: BaseException | None) -> Iterator[BaseException]:
@@ -74,6 +75,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     checkpoint = read_tensors(path, "checkpoint")
     if not isinstance(checkpoint, dict):
         raise ValueError(f"{path} is no checkpoint: found a {type(checkpoint).__name__}, expected a dictionary.")
+    if checkpoint.get("format") == MODEL_FORMAT:
+        raise ValueError(f"{path} is a model, which can be asked: training goes on from the checkpoint.pt beside it.")
     if checkpoint.get("format") != FORMAT:
         marker = repr(checkpoint["format"]) if "format" in checkpoint else f"no marker, but {_preview(checkpoint)}"
         raise ValueError(
@@ -94,10 +97,16 @@ def read_tensors(path: str | Path, kind: str) -> Any:
         OSError: there is no such file, or it cannot be opened.
         ValueError: it is no file of `torch.save`, or damaged, or holds more than plain values. Nothing was executed.
     """
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name the file in it.")
     with Path(path).open("rb") as file:
         try:
-            if damaged := zipfile.ZipFile(file).testzip():
+            archive = zipfile.ZipFile(file)
+            if damaged := archive.testzip():
                 raise ValueError(f"the bytes of {damaged} have changed")
+            parts = {name.rpartition("/")[2] for name in archive.namelist()}
+            if "data.pkl" not in parts or "constants.pkl" in parts:  # which TorchScript has
+                raise ValueError("its parts are those of another program")
             file.seek(0)
             return torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:  # what a damaged file leads to is not documented
@@ -156,7 +165,8 @@ def _explain_unreadable(file: BinaryIO, error: Exception) -> str:
             f"found {', '.join(sorted(get_unsafe_globals_in_checkpoint(file))) or 'unknown contents'}, expected "
             "tensors and plain values only. Nothing in it was executed."
         )
-    return f"it is damaged ({str(error).splitlines()[0]})"
+    reason = next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+    return f"it is damaged ({reason})"
 
 
 def _compare(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:

@@ -25,10 +25,15 @@ def find_mode(path: Path) -> str:
     with open_image(path) as image:
         if not _ends_well(path, image):
             image.load()  # which raises an error if pixels are missing, and not only what some programs leave out
-        mode = "I;16" if _has_16_bits(image) else image.mode
-        if mode not in GREY | COLOUR:
-            raise TypeError(f"pixels of the kind {mode}, whose range is unknown: save it with 8 or 16 bits")
-        return "L" if mode in GREY else "RGB"
+        return mode_of(image)
+
+
+def mode_of(image: Image.Image) -> str:
+    """Return "L" if an image is grey, "RGB" if it is in colour; a TypeError says where its pixels are neither."""
+    mode = "I;16" if _has_16_bits(image) else image.mode
+    if mode not in GREY | COLOUR:
+        raise TypeError(f"its pixels, of the kind {mode}, are neither grey nor RGB: save it so, with 8 or 16 bits")
+    return "L" if mode in GREY else "RGB"
 
 
 def read_image(path: Path, mode: str = "RGB") -> Tensor:
@@ -47,6 +52,7 @@ def read_image(path: Path, mode: str = "RGB") -> Tensor:
 
 def as_shown(stored: Image.Image) -> Image.Image:
     """Return an image as a viewer shows it: turned as the camera noted, 8 bits, on white where it is transparent."""
+    mode_of(stored)
     image = ImageOps.exif_transpose(stored)
     if _has_16_bits(stored):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

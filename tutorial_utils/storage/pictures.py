@@ -52,8 +52,6 @@ def read_picture(path: str | Path, size: int, channels: int = 3) -> Tensor:
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             picture.draft(None, (2 * size, 2 * size))  # a JPEG of a camera need not be read in its full size
-            if picture.mode == "F":
-                raise ValueError("its pixels are fractions of an unknown scale; save it with 8 or 16 bits")
             square = ImageOps.fit(as_shown(picture).convert("RGB"), (size, size), Image.Resampling.BILINEAR)
             image: Tensor = functional.pil_to_tensor(square.convert("L" if channels == 1 else "RGB"))
     except Exception as error:  # what a damaged file leads to is not documented

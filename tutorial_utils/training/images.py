@@ -14,7 +14,7 @@ from tutorial_utils.models import MODELS
 from tutorial_utils.storage.pictures import Preparation
 from tutorial_utils.training import processes
 from tutorial_utils.training.options import Options
-from tutorial_utils.training.pictures import Pictures, load_pictures
+from tutorial_utils.training.pictures import Pictures, load_pictures, preview
 
 Part = Subset[Any] | FashionMNIST | Pictures
 
@@ -50,7 +50,8 @@ class Images:
         if self.source in ("real", "sketch"):
             return f"{sizes[0]:,} {self.source} images"
         train, val, test = (f"{size:,}" for size in sizes)
-        return f"{train} pictures of {len(self.classes)} classes, {val} to validate with and {test} to test on"
+        classes = f"{len(self.classes)} classes ({preview(self.classes)})"
+        return f"{train} pictures of {classes}, {val} to validate with and {test} to test on"
 
 
 def load(options: Options) -> Images:

@@ -16,6 +16,8 @@ OPTIMIZERS = {"SGD": torch.optim.SGD, "Adam": torch.optim.Adam}
 DEFAULTS = {"model": "NeuralNetwork", "epochs": 5, "batch_size": 64, "optimizer": "SGD", "lr": 0.1}
 DEFAULTS_FOR_PICTURES = {"model": "SmallResNet", "epochs": 20, "batch_size": 16, "optimizer": "Adam", "lr": 1e-3}
 
+LARGEST = 2**32 - 1  # that every library takes as a seed
+
 
 @dataclass(frozen=True)
 class Options:
@@ -90,11 +92,13 @@ def default(name: str) -> str:
 
 
 def at_least(smallest: int) -> Callable[[str], int]:
-    """Return a function that reads a whole number and refuses one below `smallest`."""
+    """Return a function that reads a whole number and refuses one below `smallest` or above `LARGEST`."""
 
     def whole_number(text: str) -> int:
         if int(text) < smallest:
             raise argparse.ArgumentTypeError(f"{text} is less than {smallest}")
+        if int(text) > LARGEST:
+            raise argparse.ArgumentTypeError(f"{text} is more than {LARGEST}")
         return int(text)
 
     return whole_number

@@ -6,6 +6,7 @@ and perhaps `val`, they stay so; a part that is missing is taken from the others
 """
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,9 +63,12 @@ def load_pictures(folder: Path, size: int, seed: int) -> tuple[dict[str, Picture
     found = {part: read_all(part, files, folder, size) for part, files in find_parts(folder).items()}
     classes = sorted(set(found["train"].classes))
     if len(classes) < 2:
+        inner = [path for path in folder.glob("*/*/") if path.is_dir()]
+        question = f" (Are the folders in {inner[0].parent} the classes? Then name that.)" if inner else ""
         raise ValueError(
             f"{folder} holds pictures of {', '.join(classes) or 'no class'}; two classes are the least. Put the "
             f"pictures of each class into a folder with its name, or list them in {LABELS}, a row each: file, class."
+            f"{question}"
         )
     labels = {part: number(classes, pictures.classes, folder / part) for part, pictures in found.items()}
     grey = all(bool((pictures.images == pictures.images[:, :1]).all()) for pictures in found.values())
@@ -83,7 +87,7 @@ def read_all(part: str, files: list[tuple[Path, str]], folder: Path, size: int) 
             bad.append(str(error))
             continue
         classes.append(label)
-        names.append(path.relative_to(folder).as_posix())
+        names.append(Path(os.path.relpath(path, folder)).as_posix())
     if bad:
         print_once(f"{len(bad)} of {len(files)} files are left out:")
         for line in [*bad[:10], f"and {len(bad) - 10} more"] if len(bad) > 11 else bad:
@@ -121,6 +125,15 @@ def share_out(
     return parts
 
 
+def preview(names: Sequence[str]) -> str:
+    """Return the names in a row; of many, the first five and the number of the others.
+
+    >>> preview([*"abcdefgh"])
+    'a, b, c, d, e and 3 more'
+    """
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
 def split(labels: Tensor, others: int, classes: Sequence[str], seed: int) -> list[Tensor]:
     """Return the places of the pictures of so many other parts, each with its share of every class, then of the rest.
 
@@ -132,7 +145,7 @@ def split(labels: Tensor, others: int, classes: Sequence[str], seed: int) -> lis
     counts = Counter(labels.tolist())
     if few := [f"{name} ({counts[k]})" for k, name in enumerate(classes) if counts[k] <= others]:
         raise ValueError(
-            f"Too few pictures of {', '.join(few)}: each class needs {others + 1} at least, to train on, to validate "
+            f"Too few pictures of {preview(few)}: each class needs {others + 1} at least, to train on, to validate "
             "with and to test on."
         )
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
@@ -145,6 +158,20 @@ def split(labels: Tensor, others: int, classes: Sequence[str], seed: int) -> lis
     return [order[part_of[order] == part] for part in range(others + 1)]
 
 
+def measure(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean and the standard deviation (C,) of each channel of images (N, C, H, W) uint8, for 0 to 1.
+
+    It counts how often each value comes: the images as fractions would take eight times their memory. A channel that
+    never changes has the deviation 1.
+    """
+    counts = torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in images.unbind(1)])  # (C, 256)
+    shares = counts / counts.sum(dim=1, keepdim=True).double()
+    values = torch.arange(256, dtype=torch.float64) / 255  # (256,)
+    mean = shares @ values  # (C,)
+    std = (shares * (values - mean.unsqueeze(1)).square()).sum(dim=1).sqrt()
+    return mean, torch.where(std > 0, std, 1.0)
+
+
 def prepare(parts: dict[str, tuple[Tensor, Tensor]]) -> dict[str, Pictures]:
     """Return the parts as data sets, normalised by the training part, which is also varied a little each time.
 
@@ -152,9 +179,7 @@ def prepare(parts: dict[str, tuple[Tensor, Tensor]]) -> dict[str, Pictures]:
     """
     images = parts["train"][0]
     size = images.shape[-1]
-    pixels = images.double() / 255  # (N, C, H, W)
-    std = pixels.std(dim=(0, 2, 3), correction=0)
-    mean, std = pixels.mean(dim=(0, 2, 3)), torch.where(std > 0, std, 1.0)  # (C,)
+    mean, std = measure(images)
     preparation = Preparation(images.shape[1], size, mean.tolist(), std.tolist())
     vary = v2.Compose(
         [

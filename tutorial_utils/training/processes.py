@@ -23,6 +23,7 @@ OTHER_LAUNCHERS = {  # by the variable that says how many processes each has sta
     "SLURM_STEP_NUM_TASKS": "srun",
     "SLURM_NTASKS": "SLURM",
     "OMPI_COMM_WORLD_SIZE": "mpirun",
+    "MV2_COMM_WORLD_SIZE": "mpirun",
     "PMI_SIZE": "mpiexec",
 }
 
@@ -165,7 +166,7 @@ def is_rank_zero() -> bool:
 
 def is_local_rank_zero() -> bool:
     """Return whether this is the first process of its host."""
-    return int(os.environ.get("LOCAL_RANK", 0)) == 0
+    return "RANK" not in os.environ or int(os.environ["LOCAL_RANK"]) == 0
 
 
 def print_once(line: str) -> None:
