@@ -178,7 +178,7 @@ def test_review_says_when_the_next_exercise_comes(calendar, capsys):
 def test_review_without_the_notebooks_says_where_to_start_it(calendar, tmp_path, monkeypatch, capsys):
     remember(SOFTMAX, "correct")
     calendar.number = 3
-    monkeypatch.setattr(recall, "COURSE", tmp_path)
+    monkeypatch.setattr(recall, "COURSE", [tmp_path])
     monkeypatch.chdir(tmp_path)
     review()
     assert capsys.readouterr().out.startswith("01 · softmax is due. Its task stands in its notebook: start Python")

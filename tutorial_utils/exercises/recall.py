@@ -11,7 +11,8 @@ from tutorial_utils.exercises.exercise import Exercise
 from tutorial_utils.exercises.record import read_entries, record_file
 from tutorial_utils.progress import in_notebook
 
-COURSE = Path(__file__).resolve().parents[2] / "notebooks"
+PACKAGE = Path(__file__).resolve().parents[1]
+COURSE = [PACKAGE.parent / "notebooks", PACKAGE / "notebooks"]  # in a checkout; in a wheel
 
 
 def review() -> None:
@@ -24,7 +25,7 @@ def review() -> None:
     if not due:
         print(explain_pause())
         return
-    task = find_task(due[0], [COURSE, Path.cwd()])
+    task = find_task(due[0], [*COURSE, Path.cwd()])
     if task is None:
         print(f"{due[0].title} is due. Its task stands in its notebook: start Python in the folder of your notebooks.")
         return
