@@ -491,6 +491,7 @@ def test_a_loss_of_your_own_takes_its_own_mean(loss_fn, size):
         lambda z, y: F.binary_cross_entropy_with_logits(z.squeeze(1), y.float()),
         lambda z, y: F.binary_cross_entropy(z.sigmoid(), y.unsqueeze(1).float()),
         lambda z, y: nn.BCEWithLogitsLoss()(z, y.view(-1, 1).double()),
+        lambda z, y: sum(F.binary_cross_entropy_with_logits(z, y[:, None].float()) for _ in range(2)),
     ],
 )
 def test_one_logit_is_no_choice_between_classes(loss_fn):
@@ -668,6 +669,17 @@ def test_negative_class_weights_are_told():
     assert "class weights is -2" in refused([(torch.zeros(4, 3), torch.zeros(4).long())], Given(), loss_fn)
 
 
+def test_a_divergence_of_sequences_has_no_accuracy_since_the_classes_may_be_anywhere():
+    logits, shares = torch.randn(4, 5, 3).log_softmax(2), torch.rand(4, 5, 3).softmax(2)
+    assert math.isnan(test_loop([(logits, shares)], Given(), nn.KLDivLoss(reduction="batchmean")).accuracy)
+
+
+def test_arguments_in_another_order_are_told():
+    model, dataloader = nn.Linear(3, 3), [(torch.zeros(2, 3), torch.zeros(2).long())]
+    with pytest.raises(ValueError, match=r"model is a list of 1, expected one that can be called. .*in order"):
+        fit(dataloader, model, dataloader, nn.CrossEntropyLoss(), sgd(model), epochs=1)
+
+
 @pytest.mark.parametrize("weight", [None, torch.tensor([0.5, 1.0, 2.0])])
 def test_class_labels_in_bytes_count_like_others(weight):
     logits, labels = torch.randn(8, 3), torch.arange(8) % 3
@@ -754,7 +766,7 @@ def test_a_class_in_place_of_an_object_is_told():
         train_loop(dataloader, model, nn.CrossEntropyLoss(), torch.optim.SGD)
     with pytest.raises(ValueError, match="scheduler is the class StepLR"):
         check_schedule(torch.optim.lr_scheduler.StepLR, sgd(model), 3)
-    with pytest.raises(ValueError, match=r"loss function is an object of type SGD.*The order is dataloader, model"):
+    with pytest.raises(ValueError, match=r"loss function is an object of type SGD.*They are dataloader, model"):
         train_loop(dataloader, model, sgd(model), nn.CrossEntropyLoss())
 
 

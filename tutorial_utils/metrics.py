@@ -36,6 +36,7 @@ THRESHOLDS: dict[Any, float] = {  # losses of yes or no, each with the output ab
     **{nn.SoftMarginLoss: 0.0, F.soft_margin_loss: 0.0},  # whose no is -1
 }
 WEIGHTED: tuple[Any, ...] = (nn.CrossEntropyLoss, nn.NLLLoss, F.cross_entropy, F.nll_loss)  # means over class weights
+DIVERGENCES: tuple[Any, ...] = (nn.KLDivLoss, F.kl_div)
 KNOWN = frozenset((*CLASS_LOSSES, *NUMBER_LOSSES, *THRESHOLDS))
 
 
@@ -160,6 +161,8 @@ def count_correct(loss_fn: Any, logits: Tensor, labels: Tensor) -> Amount:
     task, rules = task_of(loss_fn, labels), rules_of(loss_fn)
     if task is Task.YES_OR_NO:
         return ((logits > rules.threshold) == (labels > 0.5).reshape(logits.shape)).sum()
+    if rules.kind in DIVERGENCES and logits.ndim > 2:
+        return float("nan")  # these losses do not say which dimension the classes are
     if task is Task.SHARES:
         labels = labels.argmax(dim=1)  # (N, K, ...) -> (N, ...)
     dim = None if task is Task.NUMBER else dimension_of_classes(rules, logits, labels)

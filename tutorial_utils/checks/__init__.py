@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from tutorial_utils.checks.batches import Batches, Seen, look_at
 from tutorial_utils.checks.loss import CheckedLoss, check_loss_function
 from tutorial_utils.checks.model import CheckedModel
-from tutorial_utils.checks.optimizer import check_made, check_optimizer, check_schedule
+from tutorial_utils.checks.optimizer import check_callable, check_made, check_optimizer, check_schedule
 from tutorial_utils.metrics import LossFunction
 
 __all__ = ["Batches", "check_schedule", "checked"]
@@ -32,6 +32,8 @@ def checked(
     """
     for name, thing in {"model": model, "loss function": loss_fn, "optimizer": optimizer}.items():
         check_made(name, thing)
+    check_callable("model", model)
+    check_callable("loss function", loss_fn)
     check_loss_function(loss_fn)
     if optimizer is not None:
         check_optimizer(optimizer, model, loss_fn)

@@ -21,11 +21,6 @@ HALF = (torch.float16, torch.bfloat16)
 
 def check_loss_function(loss_fn: Any) -> None:
     """Raise ValueError if the loss function gives no mean over a batch, or its class weights can be none."""
-    if loss_fn is not None and not callable(loss_fn):
-        raise ValueError(
-            f"The loss function is {describe(loss_fn)}, expected one to be called with outputs and labels. The order "
-            "is dataloader, model, loss_fn, optimizer."
-        )
     rules, reduction = rules_of(loss_fn), setting_of(loss_fn, "reduction")
     own = rules.kind in KNOWN and not computes_as(loss_fn, rules.kind)  # it may take the mean itself
     if reduction not in (None, "mean", "batchmean") and not own:

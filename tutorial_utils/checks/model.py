@@ -48,8 +48,8 @@ def explain_forward(error: Exception, images: Tensor, model: nn.Module) -> str |
     repairs: dict[str, Callable[[], Tensor]] = {
         f"The images are {name_of(images.dtype)}, and the model's weights are {name_of(wanted)}. Convert the images in "
         f"the transform: v2.ToDtype({wanted}{scale}).": lambda: images.to(wanted),
-        f"{shape} the channels first, (N, C, H, W): `images.movedim(-1, 1)`.": lambda: images.movedim(-1, 1),
-        f"{shape} a dimension of channels, too, (N, C, H, W): `images.unsqueeze(1)`.": lambda: images.unsqueeze(1),
+        f"{shape} the channels first, (N, C, ...): `images.movedim(-1, 1)`.": lambda: images.movedim(-1, 1),
+        f"{shape} a dimension of channels, too, (N, C, ...): `images.unsqueeze(1)`.": lambda: images.unsqueeze(1),
     }
     for size in {module.num_embeddings for module in model.modules() if isinstance(module, nn.Embedding)}:
         high = range_of(images)[1]

@@ -20,6 +20,15 @@ def check_made(name: str, thing: Any) -> None:
         )
 
 
+def check_callable(name: str, thing: Any) -> None:
+    """Raise ValueError if `thing` is given, and cannot be called."""
+    if thing is not None and not callable(thing):
+        raise ValueError(
+            f"The {name} is {describe(thing)}, expected one that can be called. Are the arguments in order? They are "
+            "dataloader, model, loss_fn, optimizer; of fit model, train_dataloader, val_dataloader, loss_fn, optimizer."
+        )
+
+
 def check_optimizer(optimizer: Optimizer, model: nn.Module, loss_fn: Any = None) -> None:
     """Raise ValueError if the optimizer cannot train the model, or the loss, in a loop that calls `step()`."""
     if not hasattr(optimizer, "step"):

@@ -25,7 +25,7 @@ class Mismatch(Exception):  # noqa: N818
 class Call(NamedTuple):
     """A call of one of PyTorch's losses: the function with its settings, what it was given and what it gave."""
 
-    loss_fn: Callable[..., Any]
+    loss_fn: "partial[Any]"
     logits: Tensor
     labels: Tensor
     result: Any
@@ -78,10 +78,12 @@ class Watch(TorchFunctionMode):
             raise Mismatch(explain_broadcast(self.logits, self.labels))
 
     def find_loss(self, loss: Tensor) -> Found | None:
-        """Return the only one of PyTorch's losses that was called, if it was called with the labels."""
-        if len(self.calls) != 1 or not same_numbers(self.calls[0].labels, self.labels):
+        """Return the only one of PyTorch's losses that was called, if every call was with the labels."""
+        if len({call.loss_fn.func for call in self.calls}) != 1:
             return None
-        call = self.calls[0]
+        if not all(same_numbers(call.labels, self.labels) for call in self.calls):
+            return None
+        call = next((call for call in self.calls if call.result is loss), self.calls[0])
         rules, returned = rules_of(call.loss_fn), call.result is loss
         as_they_are = same_numbers(call.logits, self.logits)
         if rules.task is Task.YES_OR_NO and not as_they_are:
