@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from tutorial_utils.checkpoints import check_loadable, explain_failed_write, match_names, write_atomically
-from tutorial_utils.command import end_with
+from tutorial_utils.command import end_with, expand
 from tutorial_utils.models import MODELS
 from tutorial_utils.storage.checkpoint_file import FORMAT as CHECKPOINT
 from tutorial_utils.storage.checkpoint_file import read_tensors
@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     status = 0
-    for path in options.images:
+    for path in expand(options.images):
         try:
             probabilities, places = classifier.classify(path).topk(min(options.top, len(classifier.classes)))
         except PictureError as error:
