@@ -1,17 +1,25 @@
 #!/bin/sh
-# Makes .venv and installs the course into it: `sh install.sh` for learners, `sh install.sh dev` for developers. The
-# Makefile runs it. uv installs, or pip where there is no uv (or where INSTALLER=pip); both check each file's hash.
-# A shell script, because it has to work, and to say what is missing, where there is no Python yet.
-# `sh install.sh --sound` only tells, by its exit status, whether .venv is there and can be used.
+# Makes an environment and installs the course into it: `sh install.sh .venv` for learners, `sh install.sh .venv dev` for
+# developers. The Makefile runs it. uv installs, or pip where there is no uv (or where INSTALLER=pip); both check each
+# file's hash. A shell script, because it has to work, and to say what is missing, where there is no Python yet.
+#
+# The name of the environment says what it holds: the versions of the lock, but for
+#     .venv-torch-2.9.1   this PyTorch, with the torchvision that belongs to it; .venv-torch-nightly, the newest of all
+#     .venv-lowest        the lowest versions that pyproject.toml allows
+#     .venv-python3.12    the same versions, in this Python
+#
+# `sh install.sh .venv --sound` only tells, by its exit status, whether .venv is there and can be used, and
+# `sh install.sh --pythons` only lists the Pythons that such an environment can be made for.
+venv=$1
 
 fail() {
     printf '%s\n' "$1" >&2
     exit 1
 }
 
-# A .venv whose Python is gone, or that was moved (its files hold the path of its folder), is of no use.
+# An environment whose Python is gone, or that was moved (its files hold the path of its folder), is of no use.
 is_sound() {
-    [ "$(cat .venv/.installed 2>/dev/null)" = "$(pwd -P)" ] && .venv/bin/python -c '' >/dev/null 2>&1
+    [ "$(cat "$venv/.installed" 2>/dev/null)" = "$(pwd -P)" ] && "$venv/bin/python" -c '' >/dev/null 2>&1
 }
 
 # One source for the versions: `requires-python`, such as ">=3.11,!=3.14.1,<3.15".
@@ -27,9 +35,12 @@ is_in_range() {
     [ "$minor" -ge "$oldest" ] && [ "$minor" -le "$newest" ] && [ "$version" != "$unfit" ]
 }
 
-# Sets $python: what PYTHON names, else python3, else the newest python3.x.
+# Sets $python: the one in the environment's name, from the PATH or from uv; else what PYTHON names, else python3, else
+# the newest python3.x.
 choose_python() {
-    if [ -n "${PYTHON:-}" ]; then
+    if [ "$venv" != "${venv#.venv-python}" ]; then
+        set -- "${venv#.venv-}" "$(uv python find --system --no-python-downloads "${venv#.venv-python}" 2>/dev/null)"
+    elif [ -n "${PYTHON:-}" ]; then
         set -- "$PYTHON"
     else
         # shellcheck disable=SC2046  # one word for each version
@@ -43,6 +54,16 @@ choose_python() {
     [ -n "$found" ] || found=", ${PYTHON:+at $PYTHON }none that runs"
     fail "This course needs Python 3.$oldest to 3.$newest${unfit:+ (but not $unfit)}; found: ${found#, }. \
 Install one from https://www.python.org/downloads/, or name one that you have: make PYTHON=/path/to/python3.$newest"
+}
+
+# Prints the name of each Python that is here, such as python3.12, from the oldest on.
+list_pythons() {
+    n=$oldest
+    while [ "$n" -le "$newest" ]; do
+        venv=.venv-python3.$n
+        (choose_python) 2>/dev/null && echo "python3.$n"
+        n=$((n + 1))
+    done | grep . || fail "There is no python3.$oldest to python3.$newest on the PATH, and uv knows none."
 }
 
 # Sets $uv to the first of these that runs, else to nothing.
@@ -59,9 +80,10 @@ make_venv() {
     modules=venv
     [ -n "$uv" ] || modules='venv, ensurepip'
     "$python" -c "import $modules" 2>/dev/null || fail "Python $version has no ensurepip, without which it makes no \
-.venv. On Debian and Ubuntu, run: sudo apt install python${version%.*}-venv; then run make again."
+$venv. On Debian and Ubuntu, run: sudo apt install python${version%.*}-venv; then run make again."
     said=$({
-        "$python" -m venv --clear --without-pip .venv && { [ -n "$uv" ] || .venv/bin/python -m ensurepip --default-pip; }
+        "$python" -m venv --clear --without-pip "$venv" &&
+            { [ -n "$uv" ] || "$venv/bin/python" -m ensurepip --default-pip; }
     } 2>&1) || explain "$said"
 }
 
@@ -91,11 +113,11 @@ get() {
             exec 2>&1 >&3
             if [ -z "$uv" ]; then
                 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_USER=0 \
-                    .venv/bin/python -m pip install -q --log .venv/install.log "$@"
+                    "$venv/bin/python" -m pip install -q --log "$venv/install.log" "$@"
             elif [ -t 1 ]; then
-                .venv/bin/python -c "$show_bars" "$uv" pip install --python .venv/bin/python "$@"
+                "$venv/bin/python" -c "$show_bars" "$uv" pip install --python "$venv/bin/python" "$@"
             else
-                "$uv" pip install -q --python .venv/bin/python "$@"
+                "$uv" pip install -q --python "$venv/bin/python" "$@"
             fi
         )
     } 3>&1
@@ -103,9 +125,9 @@ get() {
 
 # Sets $uv to the uv of the lock. Where there is none for the machine it stays empty: pip goes on alone.
 fetch_uv() {
-    said=$(awk '/^[a-z]/ { wanted = /^uv==/ } wanted' requirements.lock 2>&1 >.venv/uv.txt) || explain "$said"
-    get --require-hashes --only-binary :all: -r .venv/uv.txt || name_fault "$said"
-    find_uv .venv/bin/uv
+    said=$(awk '/^[a-z]/ { wanted = /^uv==/ } wanted' requirements.lock 2>&1 >"$venv/uv.txt") || explain "$said"
+    get --require-hashes --only-binary :all: -r "$venv/uv.txt" || name_fault "$said"
+    find_uv "$venv/bin/uv"
 }
 
 # Has uv ask the mirror that pip would ask.
@@ -116,37 +138,58 @@ follow_pip() {
     [ -z "$mirror" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$mirror}"
 }
 
-# Another build of PyTorch has other hashes than the lock, and brings its own CUDA, if any.
+# Writes the lowest versions that pyproject.toml allows, and what else they need, into a file like the lock.
+resolve_lowest() {
+    [ -n "$uv" ] || fail "Only uv can find the lowest versions: install it, then run make again."
+    said=$("$uv" pip compile pyproject.toml -q --python "$venv/bin/python" --extra test --resolution lowest-direct \
+        --generate-hashes --no-annotate --no-header -o "$venv/lowest.txt" 2>&1) || explain "$said"
+}
+
+# Another PyTorch has other hashes than the lock, and brings its own CUDA, if any: another release, or the same release
+# as another build, from an address.
 get_another_pytorch() {
     said=$(awk '/^[a-z]/ { other = /^(torch|torchvision|triton|cuda-[a-z]+|nvidia-[a-z0-9-]+)==/ } !other' "$1" \
-        2>&1 >.venv/others.txt) || explain "$said"
-    get --require-hashes --no-deps --no-build-isolation -r .venv/others.txt || explain "$said"
-    export PIP_EXTRA_INDEX_URL="$address" UV_INDEX="$address" UV_INDEX_STRATEGY=unsafe-best-match
-    # shellcheck disable=SC2046  # one word for each package
-    get $(sed -n -e 's/^\(torch==[^ ]*\).*/\1/p' -e 's/^\(torchvision==[^ ]*\).*/\1/p' "$1") || explain "$said"
-    printf '%s\n' "$address" >.venv/.address
+        2>&1 >"$venv/others.txt") || explain "$said"
+    get --require-hashes --no-deps --no-build-isolation -r "$venv/others.txt" || explain "$said"
+    if [ -n "$address" ]; then
+        export PIP_EXTRA_INDEX_URL="$address" UV_INDEX="$address" UV_INDEX_STRATEGY=unsafe-best-match
+        printf '%s\n' "$address" >"$venv/.address"
+    fi
+    case $venv in
+    .venv-torch-nightly) pair='--pre torch torchvision' ;;
+    .venv-torch-*) pair="torch==${venv#.venv-torch-} torchvision" ;;
+    *) pair=$(sed -n -e 's/^\(torch==[^ ]*\).*/\1/p' -e 's/^\(torchvision==[^ ]*\).*/\1/p' "$1") ;;
+    esac
+    # shellcheck disable=SC2086  # one word for each package
+    get $pair || explain "$said"
 }
 
 install() {
-    echo "Installing the course into .venv. The first time this downloads PyTorch, up to 3 GB: one to three minutes on a \
+    echo "Installing the course into $venv. The first time this downloads PyTorch, up to 3 GB: one to three minutes on a \
 fast line."
-    rm -f .venv/install.log
+    rm -f "$venv/install.log"
     follow_pip
     [ -n "$uv" ] || [ "${INSTALLER:-uv}" != uv ] || fetch_uv
-    address=${PIP_EXTRA_INDEX_URL:-$(cat .venv/.address 2>/dev/null)}
-    if [ -n "$address" ]; then
-        get_another_pytorch "$1"
+    address=${PIP_EXTRA_INDEX_URL:-$(cat "$venv/.address" 2>/dev/null)}
+    file=$1
+    case $venv in
+    .venv-torch-*) another=yes ;;
+    .venv-lowest) another=$address file=$venv/lowest.txt && resolve_lowest ;;
+    *) another=$address ;;
+    esac
+    if [ -n "$another" ]; then
+        get_another_pytorch "$file"
     else
-        get --require-hashes --no-deps --no-build-isolation -r "$1" || explain "$said"
+        get --require-hashes --no-deps --no-build-isolation -r "$file" || explain "$said"
     fi
     get --no-deps --no-build-isolation -e . || explain "$said"
 }
 
 # Fails with one sentence if what venv, pip or uv said is a fault from outside; pip's own processes complain in its log.
 name_fault() {
-    said=$(printf '%s\n' "$1" && grep -E 'WARNING: |ERROR: |Errno' .venv/install.log 2>/dev/null)
-    [ -z "$uv" ] || printf '%s\n' "$1" 2>/dev/null >.venv/install.log
-    details=$(ls .venv/install.log 2>/dev/null) # there is none before something is installed
+    said=$(printf '%s\n' "$1" && grep -E 'WARNING: |ERROR: |Errno' "$venv/install.log" 2>/dev/null)
+    [ -z "$uv" ] || printf '%s\n' "$1" 2>/dev/null >"$venv/install.log"
+    details=$(ls "$venv/install.log" 2>/dev/null) # there is none before something is installed
     details=${details:+ Details: $details}
     case $said in
     *'[Errno 28]'* | *'[Errno 122]'* | *'No space left'* | *'quota exceeded'*)
@@ -173,21 +216,27 @@ explain() {
     fail "Installing failed: ${reason:-$(printf '%s\n' "$1" | grep . | tail -n 1)}$details"
 }
 
-if [ "${1:-}" = --sound ]; then
+case ${2:-$1} in
+--pythons)
+    list_pythons
+    exit
+    ;;
+--sound)
     is_sound
     exit
-fi
+    ;;
+esac
 if is_sound; then
-    find_uv uv .venv/bin/uv
+    find_uv uv "$venv/bin/uv"
 else
     find_uv uv
     make_venv
 fi
-if [ "${1:-}" = dev ]; then
+if [ "${2:-}" = dev ]; then
     install requirements.lock
-    : >.venv/.installed-dev
+    : >"$venv/.installed-dev"
 else
     install requirements.txt
-    pwd -P >.venv/.installed
+    pwd -P >"$venv/.installed"
 fi
 echo "Installed."

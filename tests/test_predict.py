@@ -147,6 +147,17 @@ def test_a_bad_picture_is_named_and_the_rest_goes_on(trained, shapes, tmp_path, 
     assert all(word in line for word, line in zip(words, lines, strict=True))
 
 
+def test_a_pattern_that_no_shell_has_expanded_means_the_files_that_fit_and_the_rest_is_taken_by_its_name(
+    trained, shapes, tmp_path, capsys
+):
+    for name in "b.png", "a.png", "[c].png":
+        shutil.copy(shapes / "green" / "6.png", tmp_path / name)
+    assert main([str(trained / "model.pt"), "[c].png", "?.png", "*.gif"]) == 1
+    said = capsys.readouterr()
+    assert [line.partition(": ")[0] for line in said.out.splitlines()] == ["[c].png", "a.png", "b.png"]
+    assert said.err.startswith("*.gif: ")
+
+
 def test_the_file_holds_plain_values_only_and_says_what_the_model_needs(trained):
     content = torch.load(trained / "model.pt", weights_only=True)
     assert content["format"] == FORMAT

@@ -24,15 +24,15 @@ COURSE = Path(__file__).parent.parent
 PROJECT = tomllib.loads((COURSE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REQUIRES_PYTHON = SpecifierSet(PROJECT["requires-python"])
 TARGETS = [
-    *("help", "lab", "test", "cover", "faults", "mutate", "site", "slides", "browse", "check", "format"),
-    *("bench", "minutes", "recipes", "picture", "launch", "release", "lock", "clean"),
+    *("help", "lab", "test", "lowest", "pythons", "cover", "faults", "mutate", "site", "slides", "browse", "check"),
+    *("format", "bench", "minutes", "recipes", "picture", "launch", "release", "lock", "clean"),
 ]
 TOOLS = "awk bash cat cp dirname echo env expr find grep ls mkdir rm sed sh tail"  # and what a shell has built in
 
 needs_make = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no make")
 
-# Writes down how it is called, and does what the set-up asks of a Python: tell its version, make .venv, run pip (which
-# may bring a uv along).
+# Writes down how it is called, and does what the set-up asks of a Python: tell its version, make an environment, run
+# pip (which may bring a uv along).
 FAKE_PYTHON = """#!/bin/sh
 echo "$*" >>'{calls}'
 case "$*" in
@@ -40,19 +40,20 @@ case "$*" in
 '-c '*fcntl*) exec '{real}' "$@" ;;
 '-c ') echo 'greetings: from your sitecustomize.py' ;;
 '-c import venv, ensurepip') exit {ensurepip} ;;
-'-m venv '*) rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
+'-m venv '*) for venv; do :; done; rm -rf "$venv"; mkdir -p "$venv/bin"; cp "$0" "$venv/bin/python" ;;
 '-m ensurepip '*) echo '{ensurepip_says}' >&2; [ -z '{ensurepip_says}' ] ;;
 '-m pip '*)
-    echo '{pip_logs}' >>.venv/install.log
+    echo '{pip_logs}' >>"${{0%bin/python}}install.log"
     echo '{pip_says}' >&2
     [ -z '{pip_says}' ] || exit 1
-    case "$*" in *' -r .venv/uv.txt') cat .venv/uv.txt >>'{fetched}'; cp '{uv}' .venv/bin/uv ;; esac ;;
+    case "$*" in */uv.txt) cat "${{0%bin/python}}uv.txt" >>'{fetched}'; cp '{uv}' "${{0%python}}uv" ;; esac ;;
 esac
 """
 
-# Writes down how it is called and what it is told by variables, and complains if it shall.
+# Writes down how it is called and what it is told by variables, and complains if it shall. It may have a Python.
 FAKE_UV = """#!/bin/sh
 [ "$*" = --version ] && exit
+[ "$1 $2" = 'python find' ] && echo '{python}' | grep "$5" && exit
 echo "uv $*" >>'{calls}'
 echo "index=$UV_INDEX default=$UV_DEFAULT_INDEX strategy=$UV_INDEX_STRATEGY" >>'{told}'
 case "$*" in *' -r .venv/others.txt') cat .venv/others.txt >>'{fetched}' ;; esac
@@ -95,8 +96,9 @@ class Machine:
         )
         return self.add_program(name, script)
 
-    def add_uv(self, says="") -> Path:
-        return self.add_program("uv", FAKE_UV.format(calls=self.calls, told=self.told, fetched=self.fetched, says=says))
+    def add_uv(self, says="", python="") -> Path:
+        script = FAKE_UV.format(calls=self.calls, told=self.told, fetched=self.fetched, says=says, python=python)
+        return self.add_program("uv", script)
 
     def make(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
         return self.run(shutil.which("make"), *arguments, **environment)
@@ -109,7 +111,7 @@ class Machine:
         """What the Pythons and uv were called for since the last look, but for being asked whether they run."""
         calls = self.calls.read_text(encoding="utf-8").splitlines() if self.calls.exists() else []
         self.calls.unlink(missing_ok=True)
-        return [call.strip() for call in calls if call.startswith(("-m", "uv"))]
+        return [call.strip() for call in calls if call.startswith(("-m", "uv pip"))]
 
 
 @pytest.fixture
@@ -122,8 +124,9 @@ UV = "uv pip install -q --python .venv/bin/python "
 FETCH_UV = PIP + "--require-hashes --only-binary :all: -r .venv/uv.txt"
 
 
-def installing(file="requirements.txt", tool=UV) -> list[str]:
+def installing(file="requirements.txt", tool=UV, venv=".venv") -> list[str]:
     """The two calls that install what the file lists, by hash and nothing else, and the course itself."""
+    tool = tool.replace(".venv", venv)
     return [
         f"{tool}--require-hashes --no-deps --no-build-isolation -r {file}",
         f"{tool}--no-deps --no-build-isolation -e .",
@@ -267,7 +270,14 @@ def test_the_tools_of_developers_are_installed_once_for_all_targets(machine):
 def test_clean_removes_what_was_installed_and_cached_and_keeps_the_learners_work(machine):
     machine.add_python()
     machine.make("lab")
-    caches = [".pytest_cache", ".ruff_cache", "build", "tutorial_utils.egg-info", "tutorial_utils/__pycache__"]
+    caches = [
+        ".venv-torch-2.9.1",
+        ".pytest_cache",
+        ".ruff_cache",
+        "build",
+        "tutorial_utils.egg-info",
+        "tutorial_utils/__pycache__",
+    ]
     kept = ["work/__pycache__", "tutorial_utils/exercises", "notebooks"]
     for folder in caches + kept:
         (machine.course / folder).mkdir(parents=True)
@@ -611,6 +621,116 @@ def test_on_a_terminal_uv_draws_its_bars_and_what_it_complains_about_is_kept_apa
     assert "The packages cannot be reached: check the network" in shown
 
 
+# ------------------------------------------------------------------------------------------- other versions
+
+
+@needs_make
+@pytest.mark.parametrize(
+    ("torch", "asked"), [("2.9.1", "torch==2.9.1 torchvision"), ("nightly", "--pre torch torchvision")]
+)
+@pytest.mark.parametrize("tool", [UV, PIP])
+def test_another_release_of_pytorch_gets_an_environment_of_its_own_with_the_rest_from_the_lock(
+    machine, torch, asked, tool
+):
+    machine.add_python()
+    machine.make("lab")
+    machine.take_calls()
+    venv = f".venv-torch-{torch}"
+    installer = "uv" if tool == UV else "pip"
+    assert machine.make("test", f"TORCH={torch}", "ARGS=-x", f"INSTALLER={installer}").returncode == 0
+    others, course = installing(f"{venv}/others.txt", tool, venv)
+    assert machine.take_calls()[-4:] == [others, tool.replace(".venv", venv) + asked, course, "-m pytest -x"]
+    listed = (machine.course / venv / "others.txt").read_text(encoding="utf-8")
+    texts = [text for name, texts in blocks("requirements.txt").items() for text in texts]
+    left_out = {text.partition("==")[0] for text in texts if text not in listed}
+    assert {"torch", "torchvision"} < left_out
+    assert all(is_cuda(name) for name in left_out - {"torch", "torchvision"})
+
+
+@needs_make
+def test_an_environment_for_another_release_is_made_once_and_the_usual_one_stays_as_it_is(machine):
+    machine.add_python()
+    for arguments in ["lab"], ["lab", "TORCH=2.9.1"]:
+        machine.make(*arguments)
+    machine.take_calls()
+    for arguments in ["lab"], ["lab", "TORCH=2.9.1"]:
+        assert machine.make(*arguments).returncode == 0
+    assert machine.take_calls() == ["-m tutorial_utils.lab"] * 2
+
+
+@needs_make
+def test_another_release_may_come_from_an_address_too(machine):
+    machine.add_python()
+    machine.add_uv()
+    machine.make("test", "TORCH=nightly", "PIP_EXTRA_INDEX_URL=https://nightly.example")
+    before, during, _ = machine.told.read_text(encoding="utf-8").splitlines()
+    assert before == "index= default= strategy="
+    assert during == "index=https://nightly.example default= strategy=unsafe-best-match"
+
+
+@needs_make
+def test_what_another_release_cannot_be_is_told_in_the_words_of_the_installer(machine):
+    machine.add_python()
+    machine.add_uv(says=UV_VERSION.replace("pip==26.3.77", "torch==7"))
+    sentence = the_sentence(machine.make("test", "TORCH=7"))
+    assert sentence.startswith("Installing failed: Because there is no version of torch==7")
+    assert sentence.endswith("Details: .venv-torch-7/install.log")
+
+
+@needs_make
+def test_lowest_resolves_the_lowest_versions_for_the_python_at_hand_and_tests_with_them(machine):
+    machine.add_python()
+    machine.add_uv()
+    assert machine.make("lowest", "ARGS=-x").returncode == 0
+    assert machine.take_calls() == [
+        "-m venv --clear --without-pip .venv-lowest",
+        "uv pip compile pyproject.toml -q --python .venv-lowest/bin/python --extra test --resolution lowest-direct "
+        "--generate-hashes --no-annotate --no-header -o .venv-lowest/lowest.txt",
+        *installing(".venv-lowest/lowest.txt", venv=".venv-lowest"),
+        "-m pytest -x",
+    ]
+
+
+@needs_make
+def test_without_uv_the_lowest_versions_are_not_to_be_had(machine):
+    machine.add_python()
+    result = machine.make("lowest", "INSTALLER=pip")
+    assert result.returncode != 0
+    assert "Only uv can find the lowest versions" in result.stderr
+
+
+@needs_make
+def test_pythons_tests_in_each_python_that_runs_on_the_path_or_from_uv(machine, tmp_path):
+    machine.add_python("python3", version="3.12.4")
+    machine.add_python("python3.12", version="3.12.4")
+    machine.add_python("python3.13", version="")  # as pyenv's stand-ins do
+    machine.add_python("python3.14", version="3.14.1")  # the one that pyproject.toml excludes
+    machine.add_uv(python=machine.add_python("a python3.11", version="3.11.9"))
+    assert machine.make("pythons", "ARGS=-x").returncode == 0
+    expected = []
+    for python in "python3.11", "python3.12":
+        venv = f".venv-{python}"
+        expected += [f"-m venv --clear --without-pip {venv}", *installing(venv=venv), "-m pytest -x"]
+    assert machine.take_calls() == expected
+
+
+@needs_make
+def test_pythons_goes_on_after_one_that_fails_and_names_it_at_the_end(machine):
+    machine.add_python("python3.11", version="3.11.9", ensurepip=False)
+    machine.add_python("python3.12", version="3.12.4")
+    result = machine.make("pythons")
+    assert result.returncode != 0
+    assert result.stdout.splitlines()[-1] == "The tests failed in python3.11."
+    assert machine.take_calls()[-1] == "-m pytest"
+
+
+@needs_make
+def test_without_any_python_pythons_fails(machine):
+    result = machine.make("pythons")
+    assert result.returncode != 0
+    assert "There is no python3.11 to python3.14 on the PATH" in result.stderr
+
+
 # ------------------------------------------------------------------------------------------- facts that are repeated
 
 
@@ -672,10 +792,11 @@ def find_needed() -> set[str]:
     return {name for name, _ in needed}
 
 
+@pytest.mark.skipif(Path(sys.prefix).name == ".venv-lowest", reason="it holds other packages than the lock, on purpose")
 def test_what_learners_install_is_all_that_their_course_needs_and_no_more():
     here = {canonicalize_name(r.name) for r in locked("requirements.txt") if r.marker is None or r.marker.evaluate()}
     needed = find_needed() | {"setuptools"}
-    if Version(metadata.version("torch")).local:  # another build, with another CUDA or none
+    if f"torch=={metadata.version('torch')}" not in map(str, locked()):  # another PyTorch, with another CUDA or none
         here, needed = ({name for name in names if not is_cuda(name)} for names in (here, needed))
     assert here == needed
 
@@ -736,6 +857,36 @@ def test_ci_runs_the_oldest_and_the_newest_python_on_each_system():
     assert matrix["python"] == [in_range[0], in_range[-1]]
     assert {name.split("-")[0] for name in matrix["os"]} == {"ubuntu", "macos", "windows"}
     assert workflow[True].keys() == {"push", "pull_request", "schedule"}  # YAML 1.1 reads the key `on` as true
+
+
+def test_ci_runs_the_lowest_versions_and_the_nightly_pytorch_every_week_and_only_the_latter_may_fail():
+    job = yaml.safe_load((COURSE / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))["jobs"]["versions"]
+    assert job["if"] == "github.event_name == 'schedule'"
+    assert job["strategy"]["matrix"]["run"] == ["lowest", "test TORCH=nightly"]
+    assert job["continue-on-error"] == "${{ endsWith(matrix.run, 'nightly') }}"
+    run, tell = job["steps"][-2:]
+    assert run["run"].startswith("make ${{ matrix.run }} ")
+    assert tell["if"] == "failure()"
+    assert "GITHUB_STEP_SUMMARY" in tell["run"]
+
+
+@needs_make  # and there bash may be another system's
+def test_what_ci_tells_of_a_failed_week_is_which_tests_failed_or_what_kept_them_from_running(tmp_path):
+    job = yaml.safe_load((COURSE / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))["jobs"]["versions"]
+    summaries = {
+        "Installing.\n...F\n=== short test summary info ===\nFAILED test_a.py - x\n1 failed\n": "FAILED test_a.py",
+        "Installing failed: there is no torch.\nmake: *** [x] Error 1\n": "Installing failed: there is no torch.",
+    }
+    for report, told in summaries.items():
+        (tmp_path / "report.txt").write_text(report, encoding="utf-8")
+        summary = tmp_path / "summary.md"
+        script = job["steps"][-1]["run"].replace("${{ matrix.run }}", "lowest")
+        environment = os.environ | {"GITHUB_STEP_SUMMARY": str(summary)}
+        subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, check=True)
+        text = summary.read_text(encoding="utf-8")
+        assert told in text
+        assert "...F" not in text
+        summary.unlink()
 
 
 # ------------------------------------------------------------------------------------------- the check of each change

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from tutorial_utils.checkpoints import check_loadable, explain_failed_write, match_names, write_atomically
-from tutorial_utils.command import end_with, program
+from tutorial_utils.command import end_with, expand, program
 from tutorial_utils.models import MODELS
 from tutorial_utils.storage.checkpoint_file import FORMAT as CHECKPOINT
 from tutorial_utils.storage.checkpoint_file import MODEL_FORMAT as FORMAT
