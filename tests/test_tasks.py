@@ -177,6 +177,7 @@ def test_under_autocast_the_numbers_are_those_of_float32_but_for_rounding():
     plain = test_loop(dataloader, model, nn.CrossEntropyLoss())
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert test_loop(dataloader, model, nn.CrossEntropyLoss()).loss == pytest.approx(plain.loss, rel=1e-2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):  # anew: PyTorch 2.9 keeps weights that it has cast for the test
         assert train_loop(dataloader, model, nn.CrossEntropyLoss(), sgd(model)) == pytest.approx(plain.loss, rel=5e-2)
 
 
