@@ -13,7 +13,7 @@ Exit status: 0; 1, a picture (or the model) could not be read, which standard er
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,13 +117,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = [classifier.classes[place] for place in places.tolist()]
         print(answer(path, names, probabilities.tolist(), options.json))
     return status
-
-
-def expand(paths: Sequence[Path]) -> Iterator[Path]:
-    """Yield the files that the paths name; a shell of Windows leaves it to the program what `*.jpg` stands for."""
-    for path in paths:
-        found = [] if path.exists() else sorted(path.parent.glob(path.name))
-        yield from found or [path]
 
 
 def answer(path: Path, names: list[str], probabilities: list[float], as_json: bool) -> str:
