@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from tutorial_utils.models import ConvNet, NeuralNetwork, count_parameters
+from tutorial_utils.models import ConvNet, MixedNorm, NeuralNetwork, count_parameters
 
 
 @pytest.mark.parametrize("model_class", [NeuralNetwork, ConvNet])
@@ -55,3 +55,13 @@ def test_the_same_seed_makes_the_same_model(model_class):
     torch.manual_seed(7)
     second = model_class().state_dict()
     torch.testing.assert_close(first, second, rtol=0, atol=0)
+
+
+def test_half_of_the_channels_are_normalised_within_each_picture_and_the_others_over_the_batch():
+    images = torch.rand(4, 6, 5, 5) * torch.tensor([1.0, 2, 3, 4]).reshape(4, 1, 1, 1)
+    within, over = MixedNorm(6)(images).split(3, dim=1)
+    for part, places in ((within, (2, 3)), (over, (0, 2, 3))):
+        means = part.mean(dim=places)
+        deviations = part.std(dim=places, correction=0)
+        torch.testing.assert_close(means, torch.zeros_like(means), atol=1e-4, rtol=0)
+        torch.testing.assert_close(deviations, torch.ones_like(deviations), atol=1e-3, rtol=0)

@@ -1,5 +1,6 @@
 """The two networks that the course trains on 28 x 28 grey images in ten classes, and one for pictures of your own."""
 
+import torch
 from torch import Tensor, nn
 
 
@@ -49,6 +50,25 @@ class ConvNet(nn.Module):
         return self.classifier(x.flatten(1))  # (N, 1568) -> (N, 10)
 
 
+class MixedNorm(nn.Module):
+    """Half of the channels normalised within each picture, the others over the batch: (N, C, H, W) to the same shape.
+
+    Within its picture, a shape looks alike in any colour and light; over the batch, the colour itself is kept.
+
+    Source: Pan et al., "Two at Once: Enhancing Learning and Generalization Capacities via IBN-Net", 2018,
+    https://arxiv.org/abs/1807.09441
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.within = nn.InstanceNorm2d(channels // 2, affine=True)
+        self.over = nn.BatchNorm2d(channels - channels // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = x.split([self.within.num_features, self.over.num_features], dim=1)  # (N, C / 2, H, W) each
+        return torch.cat([self.within(first), self.over(second)], dim=1)
+
+
 class ResidualConvBlock(nn.Module):
     """Two convolutions, added to what goes in: (N, C_in, H, W) to (N, C_out, H / stride, W / stride).
 
@@ -59,7 +79,7 @@ class ResidualConvBlock(nn.Module):
         super().__init__()
         self.convolutions = nn.Sequential(
             nn.Conv2d(in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
+            MixedNorm(out_channels),
             nn.ReLU(),
             nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1, bias=False),
             nn.BatchNorm2d(out_channels),
@@ -86,7 +106,7 @@ class SmallResNet(nn.Module):
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(channels, 32, kernel_size=3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(32),
+            MixedNorm(32),
             nn.ReLU(),
             ResidualConvBlock(32, 32),
             ResidualConvBlock(32, 64, stride=2),

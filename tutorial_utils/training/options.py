@@ -14,7 +14,7 @@ from tutorial_utils.training.processes import world_size
 
 OPTIMIZERS = {"SGD": torch.optim.SGD, "Adam": torch.optim.Adam}
 DEFAULTS = {"model": "NeuralNetwork", "epochs": 5, "batch_size": 64, "optimizer": "SGD", "lr": 0.1}
-DEFAULTS_FOR_PICTURES = {"model": "SmallResNet", "epochs": 20, "batch_size": 16, "optimizer": "Adam", "lr": 1e-3}
+DEFAULTS_FOR_PICTURES = {"model": "SmallResNet", "epochs": 40, "batch_size": 16, "optimizer": "Adam", "lr": 1e-3}
 
 LARGEST = 2**32 - 1  # that every library takes as a seed
 
