@@ -18,6 +18,7 @@ class CheckedModel(nn.Module):
         self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
+        torch.clear_autocast_cache()  # or one `autocast` block around a loop computes with the weights before its steps
         try:
             outputs = self.model(images)
         except Exception as error:
