@@ -19,3 +19,18 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     cores = config.getoption("numprocesses") or 1
     minutes = max(1, round(CPU_SECONDS / 60 / cores))
     return f"About {minutes} minute{'s' * (minutes > 1)} on {cores} core{'s' * (cores > 1)}."
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let every worker of xdist begin with its part of the notebooks, which take longest and cannot be stolen late."""
+    items[:] = spread(items, getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+def spread(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Return the items in as many parts of one size as there are workers, the notebooks first in each."""
+    notebooks = [item for item in items if item.path.suffix == ".ipynb"]
+    others = [item for item in items if item.path.suffix != ".ipynb"]
+    ends = [round(part * len(others) / workers) for part in range(workers + 1)]
+    parts = [notebooks[part::workers] + others[ends[part] : ends[part + 1]] for part in range(workers)]
+    return [item for part in parts for item in part]

@@ -44,3 +44,16 @@ def test_a_run_of_all_tests_says_how_long_it_takes_and_no_other_does(workers, sa
     assert hooks.pytest_report_header(config) is None
     options["keyword"], config.args_source = "", sources.ARGS
     assert hooks.pytest_report_header(config) is None
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 8])
+def test_every_worker_begins_with_its_part_of_the_notebooks(workers, hooks):
+    names = [*(f"{number}.ipynb" for number in range(8)), *(f"test_{number}.py" for number in range(90))]
+    items = [SimpleNamespace(path=Path(name)) for name in names]
+    spread = hooks.spread(items, workers)
+    assert sorted(item.path for item in spread) == sorted(item.path for item in items)
+    kinds = [item.path.suffix for item in spread]
+    for worker in range(workers):
+        start = round(worker * len(items) / workers)
+        assert ".ipynb" in kinds[max(0, start - 1) : start + 2]
+    assert hooks.spread(items, 1) == items
