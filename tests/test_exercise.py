@@ -20,9 +20,9 @@ from torch.utils.data import Dataset
 from tutorial_utils.exercises import exercise as machinery
 from tutorial_utils.exercises import guard, progress
 from tutorial_utils.exercises.catalogue import find_modules
-from tutorial_utils.exercises.compare import Calls, call, expect_close, expect_no_loop
-from tutorial_utils.exercises.exercise import Exercise
-from tutorial_utils.exercises.guard import TimeUp, is_learners
+from tutorial_utils.exercises.compare import expect_close
+from tutorial_utils.exercises.guard import TimeUp, Watch, is_learners
+from tutorial_utils.exercises.old import Calls, Exercise, call, expect_no_loop
 from tutorial_utils.exercises.record import read_record, record_file, remember
 
 
@@ -64,6 +64,7 @@ def own_record(tmp_path, monkeypatch):
 @pytest.fixture
 def short_time(monkeypatch):
     monkeypatch.setattr(machinery, "TIME_LIMIT", 0.2)
+    monkeypatch.setattr(machinery, "WALL_LIMIT", 0.2)
 
 
 def reply(attempt, exercise=DOUBLE):
@@ -267,12 +268,12 @@ needs_timer = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windo
 @pytest.mark.parametrize("limit", [pytest.param(guard._limit_by_timer, marks=needs_timer), guard._limit_by_interrupt])
 def test_both_ways_of_limiting_time_stop_what_is_endless_and_nothing_else(limit):
     interrupt = signal.getsignal(signal.SIGINT)
-    with pytest.raises(TimeUp), limit(0.05):
+    with pytest.raises(TimeUp), limit(Watch(0.05, 0.05)):
         endless(None)
-    with limit(0.05):
+    with limit(Watch(0.05, 0.05)):
         pass
     time.sleep(0.1)  # a timer that was still running would raise here
-    with pytest.raises(KeyboardInterrupt), limit(5):
+    with pytest.raises(KeyboardInterrupt), limit(Watch(5, 5)):
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is interrupt
     assert not issubclass(TimeUp, Exception)

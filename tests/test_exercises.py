@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from tutorial_utils.exercises.cases import agree, observe_all
 from tutorial_utils.exercises.catalogue import find_exercises, find_modules
+from tutorial_utils.exercises.compare import find_difference
 from tutorial_utils.exercises.exercise import Exercise
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -21,20 +23,26 @@ EXERCISES = {
     for module in MODULES.values()
     for name, exercise in find_exercises(module).items()
 }
-MISTAKES = {module: import_module(f"mistakes.{module}").MISTAKES for module in MODULES}
+ATTEMPTS = {module: import_module(f"attempts.{module}") for module in MODULES}
 STUB_ERROR = "raise NotImplementedError  # your code here"
 
 each_module = pytest.mark.parametrize("module", MODULES)
 each_exercise = pytest.mark.parametrize("key", EXERCISES)
-each_mistake = pytest.mark.parametrize(
-    ("module", "name", "mistake"),
-    [
-        (module, name, mistake)
-        for module, by_name in MISTAKES.items()
-        for name, mistakes in by_name.items()
-        for mistake in mistakes
-    ],
+each_known_mistake = pytest.mark.parametrize(
+    ("key", "sentence"),
+    [(key, sentence) for key, (_, _, exercise) in EXERCISES.items() for sentence in exercise.known_mistakes],
 )
+
+
+def each_attempt(kind):
+    """Run a test for each attempt of a kind, RIGHT or WRONG, in the modules of `attempts`."""
+    attempts = [
+        (module, name, label)
+        for module, collection in ATTEMPTS.items()
+        for name, by_label in getattr(collection, kind).items()
+        for label in by_label
+    ]
+    return pytest.mark.parametrize(("module", "name", "label"), attempts)
 
 
 def read_cells(module):
@@ -110,20 +118,61 @@ def test_nothing_that_comes_back_makes_the_check_fail(key):
         assert reply.startswith("Not yet. ")
 
 
-@each_mistake
-def test_a_known_mistake_is_named(module, name, mistake):
-    attempt, words = MISTAKES[module][name][mistake]
+@each_exercise
+def test_the_example_that_was_worked_by_hand_is_what_the_answer_gives(key):
+    exercise = EXERCISES[key][2]
+    for tried, gives in exercise.examples:
+        observed = observe_all(exercise, exercise.answer, tried)
+        by_name = gives if isinstance(gives, dict) and gives.keys() <= observed.keys() else {"your result": gives}
+        for name, expected in by_name.items():
+            assert find_difference(observed[name], expected, name) is None
+
+
+@each_exercise
+def test_the_cases_are_the_same_every_time(key):
+    exercise = EXERCISES[key][2]
+    for one, other in zip(exercise.cases, exercise.cases, strict=True):
+        assert agree(observe_all(exercise, exercise.answer, one), observe_all(exercise, exercise.answer, other))
+
+
+@each_known_mistake
+def test_a_known_mistake_is_refused_with_its_own_sentence(key, sentence):
+    exercise = EXERCISES[key][2]
+    wrong = exercise.known_mistakes[sentence]
+    outcome, reply = exercise.judge(wrong() if exercise.asks_for_a_value else wrong)
+    if isinstance(reply, Exception):
+        reply = "\n".join(reply.__notes__)
+    assert outcome in ("not yet", "crashed")
+    assert sentence.lower() in reply.lower()
+
+
+@each_attempt("RIGHT")
+def test_a_right_answer_in_another_style_is_correct(module, name, label):
+    exercise = vars(MODULES[module])[name]
+    outcome, reply = exercise.judge(ATTEMPTS[module].RIGHT[name][label])
+    assert outcome == "correct", reply
+
+
+@each_attempt("WRONG")
+def test_the_reply_to_a_wrong_answer_says_what_is_known(module, name, label):
+    attempt, words = ATTEMPTS[module].WRONG[name][label]
     outcome, reply = vars(MODULES[module])[name].judge(attempt)
-    assert outcome == "not yet", reply
+    if isinstance(reply, Exception):
+        reply = "\n".join([str(reply), *reply.__notes__])
+    assert outcome in ("not yet", "crashed", "timed out"), reply
     assert re.search(words, reply), reply
     assert "cannot be used as the exercise says" not in reply
 
 
 @each_module
-def test_each_exercise_has_two_known_mistakes_or_more(module):
-    assert MISTAKES[module].keys() == find_exercises(MODULES[module]).keys()
-    for name, mistakes in MISTAKES[module].items():
-        assert len(mistakes) >= 2, name
+def test_each_exercise_has_an_example_two_known_mistakes_and_a_right_answer_in_another_style(module):
+    exercises = find_exercises(MODULES[module])
+    if not any(exercise.examples for exercise in exercises.values()):
+        pytest.skip("not in this form yet")
+    assert ATTEMPTS[module].RIGHT.keys() == exercises.keys()
+    for name, exercise in exercises.items():
+        assert exercise.examples, name
+        assert len(exercise.known_mistakes) >= 2, name
 
 
 # ---------------------------------------------------------------------------------------------- in the notebook

@@ -1,15 +1,12 @@
-"""What came back, what was expected, and what the difference usually means."""
+"""What came back, and how it differs from what was expected: what was seen, and no guess at why."""
 
-import copy
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from numbers import Number
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 
 class Difference(NamedTuple):
@@ -19,29 +16,10 @@ class Difference(NamedTuple):
     advice: str = ""
 
 
-COPY = "Work on a copy (`.clone()`), or compute a new tensor: `x - 1`, not `x -= 1` or `x.sub_(1)`."
-ADVICE = {
-    torch.float32: "`.float()` converts it",
-    torch.int64: "`.long()` converts it",
-    torch.bool: "a comparison, such as `x > 0`, gives one",
-}
+class Words(str):
+    """Something observed that is no value, such as "`x` itself": it is shown without quotes."""
 
-
-def call(attempt: Callable[..., Any], *inputs: Any) -> Any:
-    """Return what `attempt` returns for copies of `inputs`.
-
-    Raises:
-        AssertionError: it has changed one of them in place.
-    """
-    copies = copy.deepcopy(inputs)
-    result = attempt(*copies)
-    for position, (before, after) in enumerate(zip(inputs, copies, strict=True)):
-        if _is_changed(before, after):
-            raise AssertionError(
-                f"Your code changes its argument `{_name_argument(attempt, position)}` in place: whoever passed it in "
-                f"still needs it as it was. {COPY if isinstance(before, Tensor) else 'Work on a copy of it.'}"
-            )
-    return result
+    __slots__ = ()
 
 
 def expect_close(
@@ -67,59 +45,24 @@ def expect_close(
     if difference is None:
         return
     known = [explanation for explanation, wrong in (mistakes or {}).items() if find_difference(result, wrong) is None]
-    advice = known[0] if known else difference.advice
-    text = f"{difference.what}: {advice.rstrip()}" if advice else difference.what
-    raise AssertionError(f"{text[0].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}")
+    raise AssertionError(state(difference.what, known[0] if known else difference.advice))
 
 
-class Calls(TorchFunctionMode):
-    """Notes the names of the functions of PyTorch that the code in its `with` block calls.
+def state(what: str, advice: str = "") -> str:
+    """Return a sentence of what was seen and what it means, which may be unknown.
 
-    >>> with Calls() as calls:
-    ...     product = torch.ones(2, 3).T @ torch.ones(2)
-    >>> calls.names
-    ['ones', '__get__', 'ones', 'matmul']
+    >>> state("your result is 1, expected 2", "that is the first one")
+    'Your result is 1, expected 2: that is the first one.'
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        self.names.append(getattr(function, "__name__", ""))
-        return function(*args, **(kwargs or {}))
-
-
-def expect_no_loop(
-    attempt: Callable[..., Any], few: tuple[Any, ...], many: tuple[Any, ...], added: int, advice: str
-) -> None:
-    """Compare how often PyTorch is called for two tuples of inputs, of which the second has `added` entries more.
-
-    Raises:
-        AssertionError: it is called once more, or more often, for each of them: there is a loop over them.
-    """
-    counts = []
-    for inputs in few, many:
-        with Calls() as calls:
-            attempt(*inputs)
-        counts.append(len(calls.names))
-    assert counts[1] - counts[0] < added, (
-        f"The numbers are right, but your code calls PyTorch {counts[0]} times for a small input and {counts[1]} times "
-        f"for a larger one: there is a loop in it. {advice}"
-    )
+    text = f"{what}: {advice.rstrip()}" if advice else what
+    return f"{text[0].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}"
 
 
 def find_difference(result: Any, expected: Any, name: str = "it") -> Difference | None:
     """Return in words how `result` differs from `expected`, or None if it does not.
 
     >>> find_difference(torch.tensor([1, 2]), torch.tensor([1.0, 2.0]))
-    Difference(what='it has dtype torch.int64, expected torch.float32', advice='`.float()` converts it')
+    Difference(what='it has dtype torch.int64, expected torch.float32', advice='')
     """
     if isinstance(expected, Tensor):
         return _compare_types(result, expected, name) or _compare_tensors(result, expected, name)
@@ -127,17 +70,17 @@ def find_difference(result: Any, expected: Any, name: str = "it") -> Difference 
         return _compare_sequences(result, expected, name)
     if isinstance(expected, dict):
         return _compare_dicts(result, expected, name)
-    if _is_number(expected):
+    if is_number(expected):
         return _compare_numbers(result, expected, name)
     if type(result) is not type(expected) or result != expected:
-        return Difference(f"{name} is {_show(result)}, expected {_show(expected)}", _advise_none(result))
+        return Difference(f"{name} is {show(result)}, expected {show(expected)}", _advise_none(result))
     return None
 
 
 def _compare_types(result: Any, expected: Tensor, name: str) -> Difference | None:
     if isinstance(result, Tensor):
         return None
-    found = _name_type(result)
+    found = name_type(result)
     if isinstance(result, np.ndarray | np.generic):
         found, advice = "a NumPy array", "stay with functions of torch, or convert it with `torch.from_numpy`"
     elif isinstance(result, list | tuple | Number):
@@ -150,17 +93,16 @@ def _compare_types(result: Any, expected: Tensor, name: str) -> Difference | Non
 def _compare_tensors(result: Tensor, expected: Tensor, name: str) -> Difference | None:
     found, wanted = tuple(result.shape), tuple(expected.shape)
     if found != wanted:
-        return Difference(f"{name} has shape {found}, expected {wanted}", _advise_shape(found, wanted))
+        return Difference(f"{name} has shape {found}, expected {wanted}")
     if result.dtype != expected.dtype:
-        advice = ADVICE.get(expected.dtype, f"`.to({expected.dtype})` converts it")
-        return Difference(f"{name} has dtype {result.dtype}, expected {expected.dtype}", advice)
+        return Difference(f"{name} has dtype {result.dtype}, expected {expected.dtype}")
     if result.device != expected.device:
         advice = "make new tensors where the input is, with `device=x.device` or `torch.zeros_like(x)`"
         return Difference(f"{name} is on the device {result.device}, expected {expected.device}", advice)
     if result.is_meta:
         return None  # there are no numbers to compare
     result, expected = result.detach(), expected.detach()
-    right = torch.isclose(result, expected, *_find_tolerances(expected.dtype), equal_nan=True)
+    right = torch.isclose(result, expected, *find_tolerances(expected.dtype), equal_nan=True)
     if bool(right.all()):
         return None
     return _describe_values(result, expected, right, name)
@@ -172,17 +114,17 @@ def _describe_values(result: Tensor, expected: Tensor, right: Tensor, name: str)
     if bool(result.isnan().any()):
         advice = "nan comes from 0 / 0, from infinity - infinity, or from the logarithm of a negative number"
     if expected.numel() <= 12:
-        return Difference(f"{name} is {_show(result)}, expected {_show(expected)}", advice)
+        return Difference(f"{name} is {show(result)}, expected {show(expected)}", advice)
     place = tuple(right.logical_not().nonzero()[0].tolist())
     index = ", ".join(map(str, place))
     return Difference(
         f"{name} differs in {int((~right).sum())} of {expected.numel()} places; at [{index}] it is "
-        f"{_show(result[place])}, expected {_show(expected[place])}",
+        f"{show(result[place])}, expected {show(expected[place])}",
         advice,
     )
 
 
-def _find_tolerances(dtype: torch.dtype) -> tuple[float, float]:
+def find_tolerances(dtype: torch.dtype) -> tuple[float, float]:
     """Return the relative and the absolute tolerance: none for whole numbers, room for another order for floats."""
     if not dtype.is_floating_point:
         return 0.0, 0.0
@@ -192,14 +134,14 @@ def _find_tolerances(dtype: torch.dtype) -> tuple[float, float]:
 def _compare_sequences(result: Any, expected: tuple[Any, ...] | list[Any], name: str) -> Difference | None:
     kind = tuple if isinstance(expected, tuple) else list
     if not isinstance(result, kind):
-        what = f"{name} is {_name_type(result)}, expected a {kind.__name__} of length {len(expected)}"
+        what = f"{name} is {name_type(result)}, expected a {kind.__name__} of length {len(expected)}"
         return Difference(what, _advise_none(result))
     if len(result) != len(expected):
         return Difference(f"{name} has length {len(result)}, expected {len(expected)}")
     for position, (entry, wanted) in enumerate(zip(result, expected, strict=True)):
         if difference := find_difference(entry, wanted, f"{name}[{position}]"):
             simple = all(isinstance(value, Number | str) for value in (*result, *expected))
-            shown = _show(result), _show(expected)
+            shown = show(result), show(expected)
             if simple and shown[0] != shown[1]:
                 return Difference(f"{name} is {shown[0]}, expected {shown[1]}", difference.advice)
             return difference
@@ -208,32 +150,32 @@ def _compare_sequences(result: Any, expected: tuple[Any, ...] | list[Any], name:
 
 def _compare_dicts(result: Any, expected: dict[Any, Any], name: str) -> Difference | None:
     if not isinstance(result, dict):
-        return Difference(f"{name} is {_name_type(result)}, expected a dictionary", _advise_none(result))
+        return Difference(f"{name} is {name_type(result)}, expected a dictionary", _advise_none(result))
     if result.keys() != expected.keys():
-        return Difference(f"{name} has the keys {_show(list(result))}, expected {_show(list(expected))}")
+        return Difference(f"{name} has the keys {show(list(result))}, expected {show(list(expected))}")
     differences = (find_difference(result[key], expected[key], f"{name}[{key!r}]") for key in expected)
     return next((difference for difference in differences if difference), None)
 
 
 def _compare_numbers(result: Any, expected: Any, name: str) -> Difference | None:
     if isinstance(result, Tensor | np.ndarray | np.generic) and np.prod(result.shape) == 1:
-        what = f"{name} is {_name_type(result)}, expected a Python number"
+        what = f"{name} is {name_type(result)}, expected a Python number"
         return Difference(what, "`.item()` takes it out")
-    if not _is_number(result) or isinstance(result, np.generic):
-        return Difference(f"{name} is {_show(result)}, expected the number {_show(expected)}", _advise_none(result))
+    if not is_number(result) or isinstance(result, np.generic):
+        return Difference(f"{name} is {show(result)}, expected the number {show(expected)}", _advise_none(result))
     if isinstance(expected, int) and not isinstance(result, int):
-        return Difference(f"{name} is {result!r}, {_name_type(result)}, expected a whole number, an int")
+        return Difference(f"{name} is {result!r}, {name_type(result)}, expected a whole number, an int")
     if not np.isclose(result, expected, rtol=1e-4, atol=1e-6, equal_nan=True):
-        return Difference(f"{name} is {_show(result)}, expected {_show(expected)}")
+        return Difference(f"{name} is {show(result)}, expected {show(expected)}")
     return None
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     """Return whether `value` is a number; True and False are none here."""
     return isinstance(value, Number) and not isinstance(value, bool)
 
 
-def _name_type(value: Any) -> str:
+def name_type(value: Any) -> str:
     """Return the type of a value with its article, such as "an int"."""
     name = type(value).__name__
     return "None" if value is None else f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
@@ -243,34 +185,7 @@ def _advise_none(result: Any) -> str:
     return "is a `return` missing?" if result is None else ""
 
 
-def _advise_shape(found: tuple[int, ...], expected: tuple[int, ...]) -> str:
-    """Return what usually leads from the one shape to the other, or nothing."""
-    if [size for size in found if size != 1] == [size for size in expected if size != 1]:
-        if len(found) < len(expected):
-            return "a dimension of size 1 is missing; `keepdim=True` keeps a reduced one, `unsqueeze` adds one"
-        if len(found) > len(expected):
-            return "there is a dimension of size 1 too many; `squeeze(dim)` removes it"
-    if len(found) == len(expected) and sorted(found) == sorted(expected):
-        return f"dimensions have changed places; `{'.T' if len(found) == 2 else 'permute'}` exchanges them"
-    return ""
-
-
-def _is_changed(before: Any, after: Any) -> bool:
-    """Return whether an argument is no longer what it was before the call."""
-    if isinstance(before, np.ndarray):
-        return not np.array_equal(before, after)
-    return isinstance(before, Tensor | list | dict) and find_difference(after, before) is not None
-
-
-def _name_argument(attempt: Callable[..., Any], position: int) -> str:
-    """Return the name that the learner has given to the argument at `position`, or its number."""
-    try:
-        return list(inspect.signature(attempt).parameters)[position]
-    except (IndexError, TypeError, ValueError):
-        return f"number {position + 1}"
-
-
-def _show(value: Any) -> str:
+def show(value: Any) -> str:
     """Return a value as a short text, floats with four digits after the point."""
     if isinstance(value, Tensor):
         small = value.numel() <= 12 and not value.is_meta
@@ -278,8 +193,9 @@ def _show(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4f}".rstrip("0").rstrip(".") if 1e-3 <= abs(value) < 1e6 or value == 0 else f"{value:.4g}"
     if isinstance(value, list):
-        return f"[{', '.join(map(_show, value))}]"
+        return f"[{', '.join(map(show, value))}]"
     if isinstance(value, tuple):
-        return f"({', '.join(map(_show, value))}{',' if len(value) == 1 else ''})"
-    text = value if isinstance(value, str) and value.startswith("a tensor of") else repr(value)
+        return f"({', '.join(map(show, value))}{',' if len(value) == 1 else ''})"
+    plain = isinstance(value, Words) or (isinstance(value, str) and value.startswith("a tensor of"))
+    text = str(value) if plain else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

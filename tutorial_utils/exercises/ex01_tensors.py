@@ -6,8 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tutorial_utils.exercises.compare import call, expect_close, expect_no_loop
-from tutorial_utils.exercises.exercise import Exercise
+from tutorial_utils.exercises.compare import Words, expect_close
+from tutorial_utils.exercises.exercise import exercise
+from tutorial_utils.exercises.old import Calls, Exercise, call, expect_no_loop, find_difference  # noqa: F401
+from tutorial_utils.exercises.rules import keeps_arguments, without_loop
 
 
 def expect_kind(result, expected):
@@ -445,47 +447,50 @@ linear = Exercise(
 # --------------------------------------------------------------------------------------------------------------- reduce
 
 
-def standardize(x):  # (N, D) -> (N, D)
-    return (x - x.mean(dim=0)) / x.std(dim=0)
-
-
-def verify_standardize(attempt):
-    x = torch.tensor([[1.0, 10.0], [3.0, 30.0], [5.0, 20.0]])
-    expected = torch.tensor([[-1.0, -1.0], [0.0, 1.0], [1.0, 0.0]])  # by hand: means 3 and 20, deviations 2 and 10
-    by_row = ((x.T - x.mean(dim=1)) / x.std(dim=1)).T
-    expect_close(
-        call(attempt, x),
-        expected,
-        mistakes={
-            "you took one mean and one deviation over the whole tensor. `dim=0` runs down the rows and leaves one for "
-            "each column": (x - 11.5) / x.std(),
-            "you took one deviation over the whole tensor; `std` needs `dim=0` too": (x - x.mean(dim=0)) / x.std(),
-            "you took one mean over the whole tensor; `mean` needs `dim=0` too": (x - 11.5) / x.std(dim=0),
-            "each row has mean 0 now; with `dim=0`, dimension 0 disappears and one number per column is left": by_row,
-            "you divided by the variance; the standard deviation is its root, `std`": expected / torch.tensor([2, 10]),
-            "you subtracted the mean; dividing by `x.std(dim=0)` is still to come": x - torch.tensor([3, 20]),
-            "you divided before you subtracted; put the difference in parentheses": x - torch.tensor([1.5, 2.0]),
-            "your deviation divides by N, as NumPy's does; `x.std` of PyTorch divides by N - 1": expected * 1.5**0.5,
-        },
-    )
-    square = torch.tensor([[2.0, 8.0], [6.0, 0.0]])
-    expect_close(
-        call(attempt, square),
-        torch.tensor([[-0.5, 0.5], [0.5, -0.5]]) * 2**0.5,
-        name="for `[[2, 8], [6, 0]]`, your result",
-    )
-    wide = torch.tensor([[0.0], [1.0]]).repeat(1, 20)
-    expect_no_loop(attempt, (wide[:, :2],), (wide,), 18, "`x.mean(dim=0)` gives the means of all columns at once.")
-
-
-standardize = Exercise(
-    standardize,
-    verify_standardize,
+@exercise(
     hints=(
         "One mean for each column: which dimension has to disappear?",
         "`x.mean(dim=0)` has shape (D,), and (N, D) minus (D,) broadcasts.",
         "Subtract `x.mean(dim=0)`, then divide by `x.std(dim=0)`.",
     ),
+    rules=(
+        keeps_arguments,
+        without_loop("`x.mean(dim=0)` gives the means of all columns at once.", lambda size: (torch.randn(5, size),)),
+    ),
+)
+def standardize(x):  # (N, D) -> (N, D)
+    return (x - x.mean(dim=0)) / x.std(dim=0)
+
+
+standardize.example(
+    torch.tensor([[1.0, 10.0], [3.0, 30.0], [5.0, 20.0]]),
+    gives=torch.tensor([[-1.0, -1.0], [0.0, 1.0], [1.0, 0.0]]),  # the means are 3 and 20, the deviations 2 and 10
+)
+
+
+@standardize.inputs
+def tables():
+    for shape in (2, 2), (3, 1), (4, 7), (30, 3):
+        yield (5 * torch.randn(shape) + 2,)
+    yield (torch.randn(3, 2, dtype=torch.float64) + 1000,)
+
+
+standardize.mistakes(
+    {
+        "you took one mean and one deviation over the whole tensor. `dim=0` runs down the rows and leaves one for each "
+        "column": lambda x: (x - x.mean()) / x.std(),
+        "you took one deviation over the whole tensor; `std` needs `dim=0` too": lambda x: (x - x.mean(0)) / x.std(),
+        "you took one mean over the whole tensor; `mean` needs `dim=0` too": lambda x: (x - x.mean()) / x.std(0),
+        "each row has mean 0 now; with `dim=0`, dimension 0 disappears and one number per column is left": (
+            lambda x: (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True)
+        ),
+        "you divided by the variance; the standard deviation is its root, `std`": lambda x: (x - x.mean(0)) / x.var(0),
+        "you subtracted the mean; dividing by `x.std(dim=0)` is still to come": lambda x: x - x.mean(0),
+        "you divided before you subtracted; put the difference in parentheses": lambda x: x - x.mean(0) / x.std(0),
+        "your deviation divides by N, as NumPy's does; `x.std` of PyTorch divides by N - 1": (
+            lambda x: (x - x.mean(0)) / x.std(0, correction=0)
+        ),
+    }
 )
 
 
@@ -596,56 +601,31 @@ softmax = Exercise(
 # ------------------------------------------------------------------------------------------------------ change in place
 
 
+def change_in_place(attempt, x, row):
+    """Observe the whole table of which `x` is a view, as well as what comes back."""
+    whole = torch.cat([x, x], dim=1)
+    view = whole[:, : x.shape[1]]
+    result = attempt(view, row)
+    back = Words("`x` itself") if result is view else Words("another tensor" if isinstance(result, Tensor) else result)
+    return {"`x`": view.clone(), "what comes back": back, "the table of which `x` is a part": whole}
+
+
+@exercise(
+    hints=(
+        "`x[row]` is a view of the row: what you change there in place, changes in `x`.",
+        "`x[row] *= 2` or `x[row].mul_(2)`; then return `x`.",
+    ),
+    observe=change_in_place,
+)
 def double_row_(x, row):  # (N, D), a whole number -> x itself
     x[row] *= 2
     return x
 
 
-def verify_double_row_(attempt):
-    table = torch.tensor([[1.0, 2.0, 9.0], [3.0, 5.0, 9.0], [7.0, 4.0, 9.0]])
-    for row in 1, 0:
-        whole, before = table.clone(), table[:, :2]
-        x, expected = whole[:, :2], before.clone()  # x is a view: whoever has the whole sees the change
-        expected[row] = before[row] + before[row]
-        result = attempt(x, row)
-        if whole.equal(table):
-            assert not (isinstance(result, Tensor) and result.shape == x.shape and result.equal(expected)), (
-                "Your result is right, but it is a new tensor, and `x` is as it was. Change `x` itself, with `*=` or "
-                "`mul_`."
-            )
-            raise AssertionError(
-                "`x` has not changed. `x[row] * 2` and `x[[row]]` make new tensors; `x[row] *= 2` and `x[row].mul_(2)` "
-                "work on the memory of `x`."
-            )
-        expect_close(
-            x,
-            expected,
-            mistakes={
-                "the whole table is doubled; `x[row]` is one row": before * 2,
-                "the column is doubled; the first index counts rows": before * (1 + (torch.arange(2) == row)),
-                "2 was added to the row; multiply": before + 2 * (torch.arange(3) == row).unsqueeze(1),
-            },
-            name=f"for row {row}, `x`",
-        )
-        assert result is x, (
-            f"`x` has changed as it should, but what comes back is {_name(result)}, expected `x` itself, as the "
-            "methods of PyTorch with a `_` return it. `return x` at the end does that."
-        )
-
-
-def _name(result):
-    if isinstance(result, Tensor):
-        return f"another tensor, of shape {tuple(result.shape)}"
-    return "None" if result is None else f"a {type(result).__name__}"
-
-
-double_row_ = Exercise(
-    double_row_,
-    verify_double_row_,
-    hints=(
-        "`x[row]` is a view of the row: what you change there in place, changes in `x`.",
-        "`x[row] *= 2` or `x[row].mul_(2)`; then return `x`.",
-    ),
+double_row_.example(
+    torch.tensor([[1.0, 2.0], [3.0, 5.0], [7.0, 4.0]]),
+    1,
+    gives={"`x`": torch.tensor([[1.0, 2.0], [6.0, 10.0], [7.0, 4.0]])},
 )
 
 

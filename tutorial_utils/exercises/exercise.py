@@ -1,43 +1,46 @@
 """One exercise: it checks what a learner wrote, gives hints, and shows a solution.
 
-`Exercise` holds the answer and a `verify` function, which takes an attempt apart with `call` and `expect_close`; their
-messages say what came back, what was expected, and what that usually means.
+`@exercise(...)` over an answer makes one. What an attempt is tried on, and the mistakes that are known, are said in the
+terms of `Problem`.
 """
 
+import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-from tutorial_utils.exercises.guard import TIME_LIMIT, TimeUp, guarded, is_learners
+from tutorial_utils.exercises.cases import Observe, Problem, Rule, expect_as_answer, returned
+from tutorial_utils.exercises.guard import TIME_LIMIT, WALL_LIMIT, TimeUp, guarded, is_learners, is_of_exercises
 from tutorial_utils.exercises.record import remember
 from tutorial_utils.progress import in_notebook
 
 
-@dataclass(eq=False)
-class Exercise:
-    """One task: its reference solution, the function that verifies an attempt, and hints from gentle to telling.
+class Exercise(Problem):
+    """One task for a learner: a problem, and hints from gentle to telling.
 
     Args:
         answer: a function or a class; a function without parameters stands for the value that it returns.
-        verify: takes an attempt, calls it, and raises AssertionError with a message if it is not right.
         hints: one to three sentences.
+        observe: runs an attempt on the inputs of a case, and returns what there is to compare, by name.
+        rules: what an attempt has to keep to beside its results, each from `rules`; they run once those are right.
         further: a sentence that goes further, said once the exercise is solved; most have none.
     """
 
-    answer: Callable[..., Any]
-    verify: Callable[[Any], None]
-    hints: Sequence[str]
-    further: str = ""
-    from_memory: bool = field(default=False, init=False, repr=False)  # whether the next check is a repetition
-    _hints_given: int = field(default=0, init=False, repr=False)
-
-    @property
-    def name(self) -> str:
-        """The name of what the learner writes."""
-        return self.answer.__name__
+    def __init__(
+        self,
+        answer: Callable[..., Any],
+        *,
+        hints: Sequence[str],
+        observe: Observe = returned,
+        rules: Sequence[Rule] = (),
+        further: str = "",
+    ) -> None:
+        super().__init__(answer, observe)
+        self.hints, self.rules, self.further = hints, rules, further
+        self.from_memory = False  # whether the next check is a repetition
+        self._hints_given = 0
 
     @property
     def key(self) -> str:
@@ -57,7 +60,8 @@ class Exercise:
     @property
     def source(self) -> str:
         """The code of the solution, as it would stand in the notebook."""
-        code = inspect.getsource(self.answer).rstrip()
+        code = textwrap.dedent(inspect.getsource(self.answer)).rstrip()
+        code = "\n".join(code.splitlines()[ast.parse(code).body[0].lineno - 1 :])  # without its decorator
         if not self.asks_for_a_value:
             return code
         lines, result = textwrap.dedent(code.partition("\n")[2]).split("return ")
@@ -78,23 +82,40 @@ class Exercise:
             raise result
         print(result)
 
+    def hint(self) -> None:
+        """Print the next hint; after the last one, begin again."""
+        number = self._hints_given % len(self.hints)
+        self._hints_given += 1
+        print(f"Hint {number + 1} of {len(self.hints)}: {self.hints[number]}")
+
+    def solution(self) -> None:
+        """Show the code of a solution. Others may be as good."""
+        if in_notebook():
+            from IPython.display import Markdown, display
+
+            display(Markdown(f"```python\n{self.source}\n```"))
+        else:
+            print(self.source)
+
     def judge(self, attempt: Any) -> tuple[str, str | BaseException]:
         """Return the outcome, one of those in `record.OUTCOMES`, and what to say, or the learner's error to raise.
 
-        >>> from tutorial_utils.exercises.compare import expect_close
         >>> def double(x):
         ...     return 2 * x
-        >>> exercise = Exercise(double, verify=lambda attempt: expect_close(attempt(3), 6), hints=["Add `x` to `x`."])
-        >>> for attempt in (..., lambda x: x + 2, double):
+        >>> exercise = Exercise(double, hints=["Add `x` to `x`."])
+        >>> exercise.example(3, gives=6)
+        >>> exercise.mistakes({"you squared it": lambda x: x**2})
+        >>> for attempt in (..., lambda x: x + 2, lambda x: x * x, double):
         ...     print(exercise.judge(attempt)[1])
         Not attempted yet.
-        Not yet. Your result is 5, expected 6.
+        Not yet. For `x` = 3, your result is 5, expected 6.
+        Not yet. For `x` = 3, your result is 9, expected 6: you squared it.
         Correct.
         """
         if attempt is ...:
             return "not attempted", "Not attempted yet."
         try:
-            with guarded(TIME_LIMIT):
+            with guarded(TIME_LIMIT, WALL_LIMIT):
                 self._expect_kind(attempt)
                 self.verify(attempt)
         except TimeUp:
@@ -107,6 +128,18 @@ class Exercise:
         except (Exception, SystemExit) as error:
             return self._explain(error)
         return "correct", f"Correct.\n{self.further}".rstrip()
+
+    def verify(self, attempt: Any) -> None:
+        """Try an attempt on all cases, beside the answer, and then by the rules.
+
+        Raises:
+            AssertionError: it is not right; the message says how, and what it means if that is known.
+            Exception: what the attempt itself raised, with a note of what it was called with.
+        """
+        run = (lambda: attempt) if self.asks_for_a_value else attempt
+        expect_as_answer(run, self)
+        for rule in self.rules:
+            rule(run, self)
 
     def _expect_kind(self, attempt: Any) -> None:
         """Raise AssertionError unless `attempt` can be called as the answer can."""
@@ -135,43 +168,54 @@ class Exercise:
 
     def _explain(self, error: Exception | SystemExit) -> tuple[str, str | BaseException]:
         """Return the outcome and what to say of `error`, or the error itself where it is the learner's own."""
-        trace = self._find_learners_frames(error.__traceback__)
+        trace, inner = _find_learners_frames(error.__traceback__)
         if isinstance(error, NotImplementedError) and not error.args and trace:
             return "not attempted", "Not attempted yet."
         if isinstance(error, SystemExit):
             return "not yet", "Not yet. Your code ends the program (SystemExit); return a result instead."
+        if isinstance(error, AssertionError) and (inner or not trace):
+            return "not yet", f"Not yet. {error}"
         if isinstance(error, AssertionError):
-            if not trace:
-                return "not yet", f"Not yet. {error}"
             return "not yet", f"Not yet. An assert in your code failed: {_first_line(error) or 'it has no message'}."
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        if trace and inner:
+            notes = "".join(f" {note}." for note in getattr(error, "__notes__", []))
+            return "not yet", (
+                f"Not yet. What your code passes on, in `{_last_line(trace)}`, cannot be used there: {reason}.{notes}"
+            )
         if trace:
             return "crashed", error.with_traceback(trace)
-        reason = f"{type(error).__name__}: {_first_line(error)}"
         return "not yet", f"Not yet. What you wrote cannot be used as the exercise says: {reason}."
 
-    def _find_learners_frames(self, trace: TracebackType | None) -> TracebackType | None:
-        """Return the part of a traceback that begins with the learner's own code, or None if there is none in it."""
-        while trace:
-            code = trace.tb_frame.f_code
-            if is_learners(code.co_filename) and code is not self.verify.__code__:
-                return trace
-            trace = trace.tb_next
-        return None
 
-    def hint(self) -> None:
-        """Print the next hint; after the last one, begin again."""
-        number = self._hints_given % len(self.hints)
-        self._hints_given += 1
-        print(f"Hint {number + 1} of {len(self.hints)}: {self.hints[number]}")
+PASSING_ON = ("__torch_function__", "filled")  # functions of ours between the learner's call and PyTorch
 
-    def solution(self) -> None:
-        """Show the code of a solution. Others may be as good."""
-        if in_notebook():
-            from IPython.display import Markdown, display
 
-            display(Markdown(f"```python\n{self.source}\n```"))
-        else:
-            print(self.source)
+def exercise(**settings: Any) -> Callable[[Callable[..., Any]], Exercise]:
+    """Make, as a decorator, an exercise of its answer; the settings are those of `Exercise`."""
+    return lambda answer: Exercise(answer, **settings)
+
+
+def _find_learners_frames(trace: TracebackType | None) -> tuple[TracebackType | None, bool]:
+    """Return the part of a traceback from the learner's own code on, or None, and whether it ends in code of ours.
+
+    Code of ours below the learner's is what a check passed in, such as a model or a loss function.
+    """
+    begin, inner = None, False
+    while trace:
+        filename = trace.tb_frame.f_code.co_filename
+        if is_learners(filename):
+            begin, inner = begin or trace, False
+        elif is_of_exercises(filename) and trace.tb_frame.f_code.co_name not in PASSING_ON:
+            inner = True
+        trace = trace.tb_next
+    return begin, inner
+
+
+def _last_line(trace: TracebackType) -> str:
+    """Return the last line of the learner's own in a traceback."""
+    frames = [frame for frame in inspect.getinnerframes(trace) if is_learners(frame.filename)]
+    return "".join(frames[-1].code_context or ["?"]).strip()
 
 
 def _find_signature(attempt: Callable[..., Any]) -> inspect.Signature:

@@ -1,22 +1,28 @@
 """A check leaves no trace: settings are put back, random numbers go on as before, and time is limited."""
 
 import _thread
+import functools
 import random
 import signal
 import sys
 import sysconfig
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 import torch
+from torch import Tensor
 
-TIME_LIMIT = 10  # seconds
+TIME_LIMIT = 10  # seconds of computing; what a first import takes does not count
+WALL_LIMIT = 60  # seconds by the clock, for what waits and does not compute
+TICK = 0.1  # seconds between two looks
 
 _PATHS = sysconfig.get_paths()
 _FOREIGN = [
@@ -40,55 +46,151 @@ def is_learners(filename: str) -> bool:
     return not filename.startswith("<frozen") and not any(path.is_relative_to(folder) for folder in _FOREIGN)
 
 
-Setting = tuple[Callable[[], Any], Callable[[Any], object], Any]
-SETTINGS: list[Setting] = [  # how to ask for each setting, how to set it, and what it is during a check
-    (sys.getrecursionlimit, sys.setrecursionlimit, None),
-    (torch.get_num_threads, torch.set_num_threads, None),
-    (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms, None),
-    (torch.is_anomaly_enabled, torch.set_anomaly_enabled, None),
-    (torch.get_default_device, torch.set_default_device, torch.device("cpu")),
-    (torch.get_default_dtype, torch.set_default_dtype, torch.float32),
-    (torch.is_grad_enabled, torch.set_grad_enabled, True),
+def is_of_exercises(filename: str) -> bool:
+    """Return whether code from the file `filename` belongs to the exercises and their checks."""
+    return Path(filename).is_relative_to(Path(__file__).parent)
+
+
+class Setting(NamedTuple):
+    """A setting of Python or PyTorch: its words, how to ask for it and set it, and what it is during a check."""
+
+    words: str
+    ask: Callable[[], Any]
+    put: Callable[[Any], object]
+    wanted: Any = None
+
+
+SETTINGS = [
+    Setting("the limit of recursion", sys.getrecursionlimit, sys.setrecursionlimit),
+    Setting("the number of threads", torch.get_num_threads, torch.set_num_threads),
+    Setting(
+        "whether algorithms are deterministic",
+        torch.are_deterministic_algorithms_enabled,
+        torch.use_deterministic_algorithms,
+    ),
+    Setting("whether anomalies are detected", torch.is_anomaly_enabled, torch.set_anomaly_enabled),
+    Setting("the default device", torch.get_default_device, torch.set_default_device, torch.device("cpu")),
+    Setting("the default dtype", torch.get_default_dtype, torch.set_default_dtype, torch.float32),
+    Setting("whether gradients are recorded", torch.is_grad_enabled, torch.set_grad_enabled, True),
 ]
 
 
-@contextmanager
-def guarded(seconds: float) -> Iterator[None]:
-    """Run a block from a fixed state of all random numbers and settings, and put back what was before it.
+def expect_settings(before: list[Any]) -> None:
+    """Put settings back to what they were before an attempt.
 
     Raises:
-        TimeUp: the block took longer than `seconds`.
+        AssertionError: the attempt has changed one for whatever runs after it.
+    """
+    after = [setting.ask() for setting in SETTINGS]
+    for setting, old, new in zip(SETTINGS, before, after, strict=True):
+        if old != new:
+            setting.put(old)
+            raise AssertionError(
+                f"Your code changes {setting.words} from {old} to {new}, for the rest of the notebook, too. A `with` "
+                "block or a `finally` puts it back."
+            )
+
+
+@contextmanager
+def guarded(computing: float, waiting: float) -> Iterator[None]:
+    """Run a block from a fixed state of all random numbers and settings, and put back what was before it.
+
+    Memory that PyTorch does not initialise, as that of `torch.empty`, is filled with nan, or with the largest number.
+
+    Raises:
+        TimeUp: the block took longer than `computing` seconds of the processor, or `waiting` seconds by the clock.
     """
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     devices = range(torch.accelerator.device_count()) if accelerator else []
     kind = accelerator.type if accelerator else "cuda"  # without devices, the kind plays no part
-    before = [ask() for ask, _, _ in SETTINGS]
+    before = [setting.ask() for setting in SETTINGS]
     dice = random.getstate(), np.random.get_state()
     with warnings.catch_warnings(), torch.random.fork_rng(devices, device_type=kind):
         try:
-            for ask, put, wanted in SETTINGS:
-                if wanted is not None:
-                    _put_if_changed(ask, put, wanted)
+            for setting in SETTINGS:
+                if setting.wanted is not None:
+                    _put_if_changed(setting, setting.wanted)
             for seed in random.seed, np.random.seed, torch.manual_seed:
                 seed(0)
-            with limit_time(seconds):
+            with limit_time(computing, waiting), poisoned():
                 yield
         finally:
-            for (ask, put, _), value in zip(SETTINGS, before, strict=True):
-                _put_if_changed(ask, put, value)
+            for setting, value in zip(SETTINGS, before, strict=True):
+                _put_if_changed(setting, value)
             random.setstate(dice[0])
             np.random.set_state(dice[1])
 
 
-def _put_if_changed(ask: Callable[[], Any], put: Callable[[Any], object], wanted: Any) -> None:
-    """Make a setting what is wanted, unless it is: some of these calls cost time, or leave something behind."""
-    if ask() != wanted:
-        put(wanted)
+def _put_if_changed(setting: Setting, value: Any) -> None:
+    """Give a setting a value, unless it has it: some of these calls cost time, or leave something behind."""
+    if setting.ask() != value:
+        setting.put(value)
+
+
+NOT_INITIALISED = [
+    (torch, "empty"),
+    (torch, "empty_like"),
+    (torch, "empty_strided"),
+    (torch, "empty_permuted"),
+    (Tensor, "new_empty"),
+    (Tensor, "new_empty_strided"),
+]
 
 
 @contextmanager
-def limit_time(seconds: float) -> Iterator[None]:
-    """Raise TimeUp in the block once it has taken `seconds`, and each second after that until it gives in.
+def poisoned() -> Iterator[None]:
+    """Fill memory that is not initialised, so that nobody finds zeros there by luck."""
+    with ExitStack() as stack:
+        for owner, name in NOT_INITIALISED:
+            stack.enter_context(mock.patch.object(owner, name, _fill_results(getattr(owner, name))))
+        yield
+
+
+def _fill_results(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    @functools.wraps(function)
+    def filled(*args: Any, **kwargs: Any) -> Tensor:
+        result = function(*args, **kwargs)
+        if not result.is_meta and result.numel():
+            with torch.no_grad():
+                result.fill_(_poison(result.dtype))
+        return result
+
+    return filled
+
+
+def _poison(dtype: torch.dtype) -> Any:
+    if dtype.is_floating_point or dtype.is_complex:
+        return float("nan")
+    return True if dtype == torch.bool else torch.iinfo(dtype).max
+
+
+class Watch:
+    """Adds up the computing and the waiting of a block, and says whether it has had enough of either."""
+
+    def __init__(self, computing: float, waiting: float) -> None:
+        self.computing, self.end = computing, time.monotonic() + waiting
+        self.seen = time.process_time()
+
+    def is_over(self, frame: FrameType | None) -> bool:
+        """Look at the clocks; `frame` is what runs just now."""
+        now = time.process_time()
+        if not _is_importing(frame):
+            self.computing -= now - self.seen
+        self.seen = now
+        return self.computing <= 0 or time.monotonic() >= self.end
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+@contextmanager
+def limit_time(computing: float, waiting: float) -> Iterator[None]:
+    """Raise TimeUp in the block once it has had its time, and again after that until it gives in.
 
     Only the main thread, where notebooks run their cells, can be stopped; elsewhere there is no limit.
     """
@@ -96,20 +198,21 @@ def limit_time(seconds: float) -> Iterator[None]:
         yield
         return
     limit = _limit_by_timer if hasattr(signal, "setitimer") else _limit_by_interrupt
-    with limit(seconds):
+    with limit(Watch(computing, waiting)):
         yield
 
 
 @contextmanager
-def _limit_by_timer(seconds: float) -> Iterator[None]:
+def _limit_by_timer(watch: Watch) -> Iterator[None]:
     """The way of Linux and macOS: it also ends a call that waits, such as a sleep."""
 
-    def stop(*_: object) -> None:
-        raise TimeUp
+    def look(_: int, frame: FrameType | None) -> None:
+        if watch.is_over(frame):
+            raise TimeUp
 
-    before = signal.signal(signal.SIGALRM, stop)
+    before = signal.signal(signal.SIGALRM, look)
     try:
-        signal.setitimer(signal.ITIMER_REAL, seconds, 1)
+        signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -117,7 +220,7 @@ def _limit_by_timer(seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def _limit_by_interrupt(seconds: float) -> Iterator[None]:
+def _limit_by_interrupt(watch: Watch) -> Iterator[None]:
     """The way of Windows: a second thread presses Ctrl-C, which is heard at the next line of Python."""
     late, over = threading.Event(), threading.Event()
 
@@ -128,7 +231,7 @@ def _limit_by_interrupt(seconds: float) -> Iterator[None]:
             before(number, frame)  # it was the learner who pressed it
 
     before = signal.signal(signal.SIGINT, stop)
-    watcher = threading.Thread(target=_interrupt, args=(seconds, late, over), daemon=True)
+    watcher = threading.Thread(target=_interrupt, args=(watch, late, over), daemon=True)
     try:
         watcher.start()
         yield
@@ -138,10 +241,10 @@ def _limit_by_interrupt(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _interrupt(seconds: float, late: threading.Event, over: threading.Event) -> None:
-    """Set `late` and press Ctrl-C after `seconds`, and again each second, until `over` is set."""
-    if not over.wait(seconds):
-        late.set()
-        _thread.interrupt_main()
-        while not over.wait(1):
+def _interrupt(watch: Watch, late: threading.Event, over: threading.Event) -> None:
+    """Set `late` and press Ctrl-C once the time is over, and again at every look, until `over` is set."""
+    main = threading.main_thread().ident
+    while not over.wait(TICK):
+        if watch.is_over(sys._current_frames().get(main or 0)):
+            late.set()
             _thread.interrupt_main()

@@ -198,7 +198,7 @@ def name_and_probability(logits, probabilities, classes):
     return classes[int(probabilities.argmax())], probabilities.max().item()
 
 
-MISTAKES = {
+WRONG = {
     "batch_shape": {
         "one image": ((1, 28, 28), "That is one image"),
         "no channel": ((32, 28, 28), "C is missing"),
@@ -350,3 +350,5 @@ MISTAKES = {
         "the name alone": (predict_as(lambda x, p, classes: classes[p.argmax()]), "return the probability as well"),
     },
 }
+
+RIGHT = {}

@@ -618,7 +618,7 @@ class SumNotReturned(ResidualBlock):
         (x + self.second(self.first(x).relu())).relu()
 
 
-MISTAKES = {
+WRONG = {
     "Scale": {
         "super().__init__() forgotten": (NoSuper, r"begin with `super\(\).__init__\(\)`"),
         "super().__init__() forgotten, with plain tensors": (NoSuperPlain, r"begin with `super\(\).__init__\(\)`"),
@@ -789,3 +789,5 @@ MISTAKES = {
         "nothing returned": (SumNotReturned, "`return` missing"),
     },
 }
+
+RIGHT = {}

@@ -82,7 +82,7 @@ def tile(images, columns):
     return tiles.reshape(-1, columns * images.shape[2])
 
 
-MISTAKES = {
+WRONG = {
     "hours": {
         "the end left out": (torch.arange(0, 21, 3), "does not include its end"),
         "the end too far": (torch.arange(0, 27, 3), "`arange` stops before its end"),
@@ -248,3 +248,5 @@ MISTAKES = {
         "divided as whole numbers": (lambda images, columns: tile(images, columns) // 255, "divide with `/`"),
     },
 }
+
+RIGHT = {}

@@ -351,7 +351,7 @@ def mean_in_pairs(tensors):
     return result
 
 
-MISTAKES = {
+WRONG = {
     "fares": {
         "turned": ({"weight": WEIGHT.T, "bias": BIAS}, "a row belongs to an output"),
         "no bias": ({"weight": WEIGHT}, "they are the `bias`"),
@@ -523,3 +523,5 @@ MISTAKES = {
         "no map_location": (combine(mean), 'with `map_location="cpu"`'),
     },
 }
+
+RIGHT = {}

@@ -326,7 +326,7 @@ def choose_unless_higher(rates, train, val, steps):
     return best
 
 
-MISTAKES = {
+WRONG = {
     "three_way_split": {
         "val first": (
             lambda c, v, t, s: split(seeded(c, s), v, t)[1:] + split(seeded(c, s), v, t)[:1],
@@ -545,3 +545,5 @@ MISTAKES = {
         "a guess": (lambda r, t, v, n: (math.inf, 0.0), "expected \\(0.01"),
     },
 }
+
+RIGHT = {}

@@ -454,7 +454,7 @@ def name_on_a_new_tensor(f, x, lr, steps):
     return x.detach()
 
 
-MISTAKES = {
+WRONG = {
     "numerical_gradient": {
         "to one side": (to_one_side, "go to both sides"),
         "to the lower side": (to_the_lower_side, "from one side to `x`"),
@@ -683,3 +683,5 @@ MISTAKES = {
         "a step without effect": (name_on_a_new_tensor, "has not moved"),
     },
 }
+
+RIGHT = {}

@@ -357,7 +357,7 @@ def cut_at_the_end(dataset, labels, val_size, batch_size, seed):
     return DataLoader(train_part, batch_size, sampler=sampler), DataLoader(val_part, batch_size)
 
 
-MISTAKES = {
+WRONG = {
     "Windows": {
         "one window too many": (OneTooMany, "no value after it"),
         "the length of the series": (AsLongAsTheSeries, "the length of the series"),
@@ -542,3 +542,5 @@ MISTAKES = {
         "one loader": (lambda *inputs: make(*inputs)[0], "expected two DataLoaders"),
     },
 }
+
+RIGHT = {}

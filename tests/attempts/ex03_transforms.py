@@ -284,7 +284,7 @@ def forget_return(mean, std, train):
 
 HALF, HALVES = v2.Normalize([0.5], [0.5]), [0.5, 0.5, 0.5]
 
-MISTAKES = {
+WRONG = {
     "to_float_image": {
         "reshape instead of permute": (
             lambda p: torch.from_numpy(p).reshape(-1, *p.shape[:2]) / 255,
@@ -513,3 +513,5 @@ MISTAKES = {
         "nothing returned": (forget_return, "is a `return` missing"),
     },
 }
+
+RIGHT = {}

@@ -1,0 +1,38 @@
+"""What an attempt leaves behind, beside what it returns: things to observe, for the `observe` of an exercise."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+
+def numbers(model: nn.Module) -> dict[str, Tensor]:
+    """Return copies of all parameters and buffers, by name."""
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def gradients(model: nn.Module) -> dict[str, Tensor | None]:
+    """Return copies of the gradients of all parameters, by name; None where there is none."""
+    return {name: None if p.grad is None else p.grad.clone() for name, p in model.named_parameters()}
+
+
+def learning(model: nn.Module) -> list[str]:
+    """Return the names of the parameters that require gradients."""
+    return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+
+def in_training(model: nn.Module) -> list[str]:
+    """Return the names of the modules in training mode; the model itself is called "model"."""
+    return [name or "model" for name, module in model.named_modules() if module.training]
+
+
+def hooks(model: nn.Module) -> int:
+    """Return how many forward hooks there are on the modules of a model."""
+    kinds = "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"
+    return sum(len(getattr(module, kind)) for module in model.modules() for kind in kinds)
+
+
+def kind_of(value: Any) -> str:
+    """Return what a value is, in words: "None", "a tensor of shape (2, 3)", or its type."""
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return "None" if value is None else f"of type {type(value).__name__}"
