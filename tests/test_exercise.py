@@ -19,21 +19,25 @@ from torch.utils.data import Dataset
 
 from tutorial_utils.exercises import exercise as machinery
 from tutorial_utils.exercises import guard, progress
+from tutorial_utils.exercises.cases import case
 from tutorial_utils.exercises.catalogue import find_modules
-from tutorial_utils.exercises.compare import expect_close
+from tutorial_utils.exercises.compare import Words, expect_close
+from tutorial_utils.exercises.exercise import Exercise
 from tutorial_utils.exercises.guard import TimeUp, Watch, is_learners
-from tutorial_utils.exercises.old import Calls, Exercise, call, expect_no_loop
 from tutorial_utils.exercises.record import read_record, record_file, remember
+from tutorial_utils.exercises.relations import find_relation
+from tutorial_utils.exercises.rules import (
+    Calls,
+    keeps_arguments,
+    keeps_random_state,
+    on_any_device,
+    without_calls,
+    without_loop,
+)
 
 
 def double(x):  # (N,) -> (N,)
     return 2 * x
-
-
-def verify_double(attempt):
-    x, expected = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 4.0, 6.0])
-    squared = {"you squared; doubling multiplies by two": torch.tensor([1.0, 4.0, 9.0])}
-    expect_close(call(attempt, x), expected, squared)
 
 
 def first_shape():
@@ -49,9 +53,19 @@ class Squares(Dataset):
         return index**2
 
 
-DOUBLE = Exercise(double, verify_double, hints=("Twice.", "Use `*`."))
-SHAPE = Exercise(first_shape, lambda attempt: expect_close(attempt, (1, 28, 28)), hints=("Look.",))
-SQUARES = Exercise(Squares, lambda attempt: expect_close(attempt(3)[2], 4), hints=("Look.",))
+def make_double(**settings):
+    exercise = Exercise(double, hints=("Twice.", "Use `*`."), **settings)
+    exercise.example(torch.tensor([1.0, 2.0, 3.0]), gives=torch.tensor([2.0, 4.0, 6.0]))
+    exercise.inputs(lambda: [(torch.randn(size),) for size in (1, 7)])
+    exercise.mistakes({"you squared; doubling multiplies by two": lambda x: x**2})
+    return exercise
+
+
+DOUBLE = make_double(rules=(keeps_arguments,))
+SHAPE = Exercise(first_shape, hints=("Look.",))
+SHAPE.example(gives=(1, 28, 28))
+SQUARES = Exercise(Squares, hints=("Look.",), observe=lambda attempt, count: {"entry 2": attempt(count)[2]})
+SQUARES.example(3, gives={"entry 2": 4})
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +100,7 @@ def test_what_is_right_is_correct(capsys):
 
 
 def test_an_exercise_may_say_something_that_goes_further_once_it_is_solved(capsys):
-    exercise = Exercise(double, verify_double, hints=("Twice.",), further="`x + x` is as fast.")
+    exercise = make_double(further="`x + x` is as fast.")
     exercise.check(lambda x: x**2)
     assert "as fast" not in capsys.readouterr().out
     exercise.check(double)
@@ -119,7 +133,8 @@ def test_a_method_that_is_missing_is_not_a_stub():
 
 def test_a_wrong_answer_reads_what_came_what_was_expected_and_why():
     assert reply(lambda x: x**2) == (
-        "Not yet. Your result is [1, 4, 9], expected [2, 4, 6]: you squared; doubling multiplies by two."
+        "Not yet. For `x` = [1, 2, 3], your result is [1, 4, 9], expected [2, 4, 6]: you squared; doubling "
+        "multiplies by two."
     )
 
 
@@ -132,10 +147,20 @@ def test_a_wrong_answer_reads_what_came_what_was_expected_and_why():
         (lambda x: 2.0, "is a float, expected a tensor"),
         (lambda x: "2 4 6", "is a str, expected a tensor"),
         (lambda x: nn.ReLU(), "is a ReLU, expected a tensor"),
-        (lambda x: (2 * x).double(), r"dtype torch\.float64, expected torch\.float32: `\.float\(\)`"),
-        (lambda x: (2 * x).long(), r"dtype torch\.int64, expected torch\.float32"),
-        (lambda x: (2 * x).unsqueeze(1), r"shape \(3, 1\), expected \(3,\): .*too many; `squeeze"),
+        (lambda x: (2 * x).double(), r"dtype torch\.float64, expected torch\.float32: the numbers are right"),
+        (
+            lambda x: (2 * x).long(),
+            r"dtype torch\.int64, expected torch\.float32: what follows the decimal point was cut",
+        ),
+        (lambda x: (2 * x).unsqueeze(1), r"shape \(3, 1\), expected \(3,\): .*dimension of size 1"),
         (lambda x: 2 * x[:2], r"shape \(2,\), expected \(3,\)\.$"),
+        (lambda x: 2 * x[1:], r"shape \(2,\), expected \(3,\): the first entry is missing\.$"),
+        (lambda x: 6 * x, "each number is 3 times what it should be"),
+        (
+            lambda x: torch.tensor([2.0, 4.0, 6.0]),
+            r"For `x` = \[-?0.\d+\], your result has shape \(3,\), expected \(1,\)\.$",
+        ),
+        (lambda x: x**2 if len(x) == 3 else x, r"\[1, 4, 9\], expected \[2, 4, 6\]\.$"),
         (lambda x: 2 * x.to("meta"), "on the device meta, expected cpu: .*`device=x.device`"),
         (lambda x: x / 0 * 0, r"is \[nan, nan, nan\], expected \[2, 4, 6\]: nan comes from"),
         (lambda x: x.mul_(2), "changes its argument `x` in place"),
@@ -145,8 +170,9 @@ def test_a_wrong_answer_reads_what_came_what_was_expected_and_why():
         (None, "got an object of type NoneType"),
         ("double", "got an object of type str"),
         (nn.ReLU, "got the class ReLU, expected a function"),
-        (nn.ReLU(), r"is \[1, 2, 3\], expected \[2, 4, 6\]\.$"),
-        (torch.cat, "cannot be used as the exercise says: TypeError: cat"),
+        (nn.ReLU(), r"is \[1, 2, 3\], expected \[2, 4, 6\]"),
+        (torch.cat, r"cannot be used as the exercise says: TypeError: cat"),
+        (lambda x: torch.empty(3).mul(2), "nan, nan, nan"),
         (lambda x: sys.exit(1), r"ends the program \(SystemExit\)"),
     ],
 )
@@ -154,7 +180,7 @@ def test_whatever_an_attempt_is_or_returns_the_reply_is_a_sentence(attempt, word
     assert re.search(words, reply(attempt)), reply(attempt)
 
 
-@pytest.mark.parametrize("attempt", [lambda x: (2 * x).requires_grad_(), lambda x: x.add(x).view(3), nn.Flatten(0)])
+@pytest.mark.parametrize("attempt", [lambda x: (2 * x).requires_grad_(), lambda x: x.add(x).view(-1), nn.Flatten(0)])
 def test_gradients_and_views_do_not_matter(attempt):
     expected = "not yet" if isinstance(attempt, nn.Module) else "correct"
     assert DOUBLE.judge(attempt)[0] == expected
@@ -165,8 +191,13 @@ def test_a_class_is_asked_for_as_a_class():
 
 
 def test_what_an_attempt_prints_is_shown(capsys):
-    DOUBLE.check(lambda x: print("here") or 2 * x)
-    assert capsys.readouterr().out == "here\nCorrect.\n"
+    DOUBLE.check(lambda x: print(len(x)) or 2 * x)
+    assert capsys.readouterr().out == "3\nCorrect.\n"
+
+
+def test_of_the_later_cases_what_an_attempt_prints_is_shown_where_it_fails(capsys):
+    DOUBLE.check(lambda x: print(len(x)) or (2 * x if len(x) < 7 else x))
+    assert capsys.readouterr().out.startswith("3\n7\nNot yet. For `x`: (7,), float32, your result is [")
 
 
 def test_an_assert_of_the_learner_is_a_reply():
@@ -190,17 +221,36 @@ def test_the_learners_error_is_raised_whole_without_lines_of_the_package():
         DOUBLE.check(attempt)
     names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
     assert names[-2:] == ["attempt", "helper"]
-    assert not {"judge", "verify_double", "call"}.intersection(names)
+    assert not {"judge", "run", "returned"}.intersection(names)
     assert read_record(record_file()) == {DOUBLE.key: "crashed"}
 
 
-def test_what_the_check_itself_stumbles_over_is_told_in_one_line():
-    def verify(attempt):
-        raise ValueError("a bad thing.\nand more of it")
+def test_an_error_says_what_the_code_was_called_with_and_the_mistake_that_ends_in_it():
+    exercise = make_double()
+    exercise.mistakes({"a table needs two dimensions": lambda x: x @ x.T.reshape(1, -1)})
+    for attempt, notes in (
+        (lambda x: x.no_such_thing, ["double was called with x: (3,), float32"]),
+        (lambda x: x @ x.reshape(1, -1), ["double was called with x: (3,), float32", "A table needs two dimensions."]),
+    ):
+        outcome, error = exercise.judge(attempt)
+        assert (outcome, error.__notes__) == ("crashed", notes)
 
-    exercise = Exercise(double, verify, hints=("Twice.",))
-    assert reply(double, exercise) == (
-        "Not yet. What you wrote cannot be used as the exercise says: ValueError: a bad thing."
+
+def apply(function, x):
+    return function(x)
+
+
+def test_an_error_in_what_the_check_passed_in_is_told_in_words():
+    namespace = {}
+    exec(compile("def add_text(x):\n    return x + 'a'", guard.__file__, "exec"), namespace)  # a function of a check
+    exercise = Exercise(apply, hints=("Call it.",))
+    exercise.example(namespace["add_text"], 3, gives=None)
+
+    def attempt(function, x):
+        return function(x)
+
+    assert reply(attempt, exercise).startswith(
+        "Not yet. What your code passes on, in `return function(x)`, cannot be used there: TypeError: unsupported"
     )
 
 
@@ -208,7 +258,7 @@ def test_two_arguments_are_counted_and_listed():
     def add(a, b):
         return a + b
 
-    text = reply(lambda a: a, Exercise(add, verify_double, hints=("Add.",)))
+    text = reply(lambda a: a, Exercise(add, hints=("Add.",)))
     assert text.startswith("Not yet. `add` is called with 2 arguments, (a, b); yours has the parameters (a).")
 
 
@@ -331,7 +381,7 @@ def observe():
 
 def test_nothing_an_attempt_does_reaches_the_cells_below():
     before = observe()
-    assert DOUBLE.judge(wreck)[0] == "correct"
+    assert DOUBLE.judge(wreck)[0] == "not yet"
     assert observe() == before
 
 
@@ -356,7 +406,7 @@ def test_the_settings_of_the_notebook_do_not_reach_the_attempt():
 
 
 def test_hints_come_one_by_one_and_then_again(capsys):
-    exercise = Exercise(double, verify_double, hints=("Twice.", "Times two.", "Use `*`."))
+    exercise = Exercise(double, hints=("Twice.", "Times two.", "Use `*`."))
     for _ in range(4):
         exercise.hint()
     assert capsys.readouterr().out.splitlines() == [
@@ -389,12 +439,10 @@ def test_in_a_notebook_the_solution_is_highlighted(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("result", "expected", "words"),
     [
-        (torch.ones(2, 3), torch.ones(3, 2), "dimensions have changed places; `.T`"),
-        (torch.ones(1, 2, 3), torch.ones(1, 3, 2), "dimensions have changed places; `permute`"),
-        (torch.ones(3), torch.ones(3, 1), "a dimension of size 1 is missing; `keepdim=True`"),
+        (torch.ones(2, 3), torch.ones(3, 2), r"has shape \(2, 3\), expected \(3, 2\)\.$"),
         (torch.ones(4, 5), torch.zeros(4, 5), r"differs in 20 of 20 places; at \[0, 0\] it is 1, expected 0"),
-        (torch.tensor([1]), torch.tensor([True]), r"dtype torch\.int64, expected torch\.bool: a comparison"),
-        (torch.tensor([1], dtype=torch.int32), torch.tensor([1], dtype=torch.uint8), r"`\.to\(torch\.uint8\)`"),
+        (torch.tensor([1]), torch.tensor([True]), r"dtype torch\.int64, expected torch\.bool\.$"),
+        (1, Words("nothing"), "is 1, expected nothing"),
         (torch.tensor(2.0), 2.0, r"is a Tensor, expected a Python number: `\.item\(\)`"),
         (np.float64(2.0), 2.0, "expected a Python number"),
         (True, 1, "is True, expected the number 1"),
@@ -454,6 +502,36 @@ def test_the_name_stands_in_the_message():
 
 
 @pytest.mark.parametrize(
+    ("found", "expected", "words"),
+    [
+        ([torch.ones(2, 3)], [torch.ones(3, 2)], ""),  # equal numbers prove nothing
+        ([torch.arange(6.0).reshape(2, 3)], [torch.arange(6.0).reshape(2, 3).T], "rows and columns exchanged"),
+        ([torch.arange(6.0).reshape(1, 2, 3)], [torch.arange(6.0).reshape(1, 2, 3).mT], "last two dimensions"),
+        ([torch.arange(4.0).unsqueeze(1)], [torch.arange(4.0)], "dimension of size 1"),
+        ([torch.arange(4.0).long()], [torch.arange(4.0)], "in another dtype"),
+        ([torch.tensor([1, 2, 3])], [torch.tensor([1.5, 2.5, 3.2])], "cut off"),
+        ([torch.tensor([-1.0, 2.0, 3.0])], [torch.tensor([1.0, -2.0, -3.0])], "sign is turned"),
+        ([torch.tensor([3.0, 1.0, 2.0])], [torch.tensor([1.0, 2.0, 3.0])], "shifted by one place"),
+        ([10.0, 20.0, 5.0], [2.0, 4.0, 1.0], "5 times"),
+        ([0.5, 1.0, 2.0], [2.0, 4.0, 8.0], "divided by 4"),
+        ([3.0, 5.0, 9.0], [2.0, 4.0, 8.0], "1 too large"),
+        ([0.2, 0.4, 0.4], [0.8, 0.6, 0.6], ""),  # two different numbers: 1 minus them may be chance
+        ([0.2, 0.4, 0.7], [0.8, 0.6, 0.3], "1 minus it"),
+        ([torch.tensor([1.0, 2.0, 3.0]), 4], [torch.tensor([2.0, 4.0, 6.0]), 5], ""),  # holds on one case only
+        ([(1, 2)], [(2, 1)], "the two have changed places"),
+        ([torch.ones(3, device="meta")], [torch.arange(3.0)], ""),
+        (["a", None], ["b", torch.ones(2)], ""),
+        ([torch.arange(3.0).expand(3, 3)], [torch.arange(3.0)], "broadcast"),
+        ([torch.tensor(6.0)], [torch.arange(4.0)], "sum of the entries"),
+        ([torch.tensor([False, False, True])], [torch.tensor([True, True, False])], ""),
+    ],
+)
+def test_how_numbers_relate_is_said_where_it_holds_on_all_cases(found, expected, words):
+    text = find_relation(found, expected)
+    assert re.search(words, text) if words else text == ""
+
+
+@pytest.mark.parametrize(
     ("change", "value"),
     [
         (lambda rows: rows.append(1), [1, 2]),
@@ -463,21 +541,93 @@ def test_the_name_stands_in_the_message():
     ],
 )
 def test_a_changed_argument_is_told_by_its_name_and_stays_whole(change, value):
+    def ignore(rows):
+        return None
+
+    exercise = Exercise(ignore, hints=("Do nothing.",), rules=(keeps_arguments,))
+    exercise.example(value, gives=None)
     before = str(value)
-    with pytest.raises(AssertionError, match="changes its argument `rows` in place"):
-        call(lambda rows: change(rows), value)
+
+    def attempt(given):
+        change(given)
+
+    assert "changes its argument `rows` in place" in reply(attempt, exercise)
     assert str(value) == before
+    assert exercise.judge(lambda rows: None)[0] == "correct"
+
+
+def test_a_mistake_is_named_only_where_the_attempt_agrees_on_every_case():
+    exercise = make_double()
+    exercise.mistakes({"you added 2": lambda x: x + 2})
+    assert "you added 2" in reply(lambda x: 2 + x, exercise)
+    assert "added" not in reply(lambda x: x + 2 if len(x) == 3 else x, exercise)
+
+
+def test_a_case_may_have_a_name():
+    exercise = Exercise(double, hints=("Twice.",))
+    exercise.inputs(lambda: [case(torch.arange(3.0), name="for a small table")])
+    assert reply(lambda x: x, exercise).startswith("Not yet. For a small table, your result is [0, 1, 2], expected")
+
+
+def test_settings_that_an_attempt_leaves_behind_are_told():
+    def attempt(x):
+        torch.set_grad_enabled(False)
+        return 2 * x
+
+    assert "changes whether gradients are recorded from True to False" in reply(attempt)
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda x: torch.stack([2 * number for number in x]),
+        lambda x: torch.tensor([2 * number for number in x.tolist()]),
+        lambda x: torch.tensor(list(map(double, x.numpy()))),
+        lambda x: torch.tensor([2 * x[i].item() for i in range(len(x))]),
+    ],
+)
+def test_a_loop_over_the_entries_is_noticed_however_it_is_written(attempt):
+    exercise = make_double(rules=(without_loop("Double all at once.", lambda size: (torch.randn(size),)),))
+    assert reply(attempt, exercise).endswith("there is a loop in it. Double all at once.")
+    assert exercise.judge(lambda x: x.add(x).mul(3).div(3))[0] == "correct"
+
+
+def test_rules_are_kept_or_told():
+    def draw(x):
+        return 2 * x + 0 * torch.rand(len(x))
+
+    assert "random numbers of PyTorch" in reply(draw, make_double(rules=(keeps_random_state,)))
+    assert "`add` of PyTorch has made it. Write" in reply(
+        lambda x: torch.add(x, x), make_double(rules=(without_calls("Write it.", "add"),))
+    )
+    device = on_any_device("make it where `x` is", torch.ones(2))
+    assert "on the device cpu, expected meta: make it" in reply(
+        lambda x: torch.zeros(len(x)) if x.is_meta else 2 * x, make_double(rules=(device,))
+    )
+    assert (
+        make_double(rules=(keeps_random_state, without_calls("Write it.", "add"), device)).judge(double)[0] == "correct"
+    )
+
+
+def test_what_a_first_import_takes_does_not_count():
+    importing = "def look(watch, work):\n    work()\n    import sys\n    return watch.is_over(sys._getframe())"
+    namespace = {}
+    exec(compile(importing, "<frozen importlib._bootstrap>", "exec"), namespace)
+
+    def work():
+        end = time.process_time() + 0.1
+        while time.process_time() < end:
+            pass
+
+    watch = Watch(0.05, 60)
+    assert not namespace["look"](watch, work)
+    work()
+    assert watch.is_over(sys._getframe())
 
 
 def test_a_value_that_is_none_is_no_missing_return():
     assert reply(None, SHAPE) == "Not yet. check got None, expected a value: what should `first_shape` be?"
-
-
-def test_a_loop_over_the_entries_is_noticed_and_a_call_for_all_of_them_is_not():
-    few, many = (torch.ones(2, 3),), (torch.ones(9, 3),)
-    expect_no_loop(lambda x: x.sum(dim=1).mul(2).relu(), few, many, 7, "Sum all rows at once.")
-    with pytest.raises(AssertionError, match=r"for a larger one: there is a loop in it\. Sum all rows at once\.$"):
-        expect_no_loop(lambda x: torch.stack([row.sum() for row in x.unbind()]), few, many, 7, "Sum all rows at once.")
 
 
 def test_the_calls_of_pytorchs_functions_are_noted_by_name():

@@ -2,9 +2,11 @@
 
 import copy
 import inspect
+import io
 import random
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -118,20 +120,45 @@ def expect_as_answer(attempt: Callable[..., Any], problem: Problem) -> None:
     cases = problem.cases
     for number, tried in enumerate(cases):
         try:
-            found = run(problem, attempt, tried)
+            with printing_later(number > 0):
+                found = run(problem, attempt, tried)
+                _compare(found, attempt, problem, cases, number)
         except AssertionError:
             raise
         except Exception as error:
             if error.args and (advice := find_mistake(attempt, problem, cases, number)):
                 error.add_note(state(advice))
             raise
-        for name, expected in observe_all(problem, problem.answer, tried).items():
-            difference = find_difference(found.get(name), expected, name)
-            if difference:
-                advice = find_mistake(attempt, problem, cases, number)
-                advice = advice or find_relation(*_both(attempt, problem, cases, name)) or difference.advice
-                where = describe(problem, tried)
-                raise AssertionError(state(f"{where}, {difference.what}" if where else difference.what, advice))
+
+
+def _compare(
+    found: Observations, attempt: Callable[..., Any], problem: Problem, cases: list[Case], number: int
+) -> None:
+    """Raise AssertionError with what is known of the first difference, if there is any."""
+    for name, expected in observe_all(problem, problem.answer, cases[number]).items():
+        difference = find_difference(found.get(name), expected, name)
+        if difference:
+            advice = find_mistake(attempt, problem, cases, number)
+            advice = advice or difference.advice or find_relation(*_both(attempt, problem, cases, name))
+            where = describe(problem, cases[number])
+            raise AssertionError(state(f"{where}, {difference.what}" if where else difference.what, advice))
+
+
+def silent() -> AbstractContextManager[Any]:
+    """Keep back what an attempt prints: the learner has seen it once."""
+    return redirect_stdout(io.StringIO())
+
+
+@contextmanager
+def printing_later(later: bool) -> Iterator[None]:
+    """Print what the block prints at once, or later and only if it fails."""
+    kept = io.StringIO()
+    try:
+        with redirect_stdout(kept) if later else nullcontext():
+            yield
+    except BaseException:
+        print(kept.getvalue(), end="")
+        raise
 
 
 def find_mistake(attempt: Callable[..., Any], problem: Problem, cases: list[Case], number: int) -> str:
@@ -164,7 +191,7 @@ def find_mistake(attempt: Callable[..., Any], problem: Problem, cases: list[Case
 def observe_all(problem: Problem, attempt: Callable[..., Any], tried: Case) -> Observations:
     """Return what is observed of an attempt; its error, where it raises one."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # the learner has seen them once
+        with silent(), warnings.catch_warnings(action="ignore"):  # the learner has seen them once
             return run(problem, attempt, tried)
     except (Exception, SystemExit) as error:
         return {"the error": f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
-from tutorial_utils.exercises.cases import Observe, Problem, Rule, expect_as_answer, returned
+from tutorial_utils.exercises.cases import Observe, Problem, Rule, expect_as_answer, returned, silent
 from tutorial_utils.exercises.guard import TIME_LIMIT, WALL_LIMIT, TimeUp, guarded, is_learners, is_of_exercises
 from tutorial_utils.exercises.record import remember
 from tutorial_utils.progress import in_notebook
@@ -138,8 +138,9 @@ class Exercise(Problem):
         """
         run = (lambda: attempt) if self.asks_for_a_value else attempt
         expect_as_answer(run, self)
-        for rule in self.rules:
-            rule(run, self)
+        with silent():
+            for rule in self.rules:
+                rule(run, self)
 
     def _expect_kind(self, attempt: Any) -> None:
         """Raise AssertionError unless `attempt` can be called as the answer can."""
@@ -168,7 +169,7 @@ class Exercise(Problem):
 
     def _explain(self, error: Exception | SystemExit) -> tuple[str, str | BaseException]:
         """Return the outcome and what to say of `error`, or the error itself where it is the learner's own."""
-        trace, inner = _find_learners_frames(error.__traceback__)
+        trace, inner = self._find_learners_frames(error.__traceback__)
         if isinstance(error, NotImplementedError) and not error.args and trace:
             return "not attempted", "Not attempted yet."
         if isinstance(error, SystemExit):
@@ -187,6 +188,22 @@ class Exercise(Problem):
             return "crashed", error.with_traceback(trace)
         return "not yet", f"Not yet. What you wrote cannot be used as the exercise says: {reason}."
 
+    def _find_learners_frames(self, trace: TracebackType | None) -> tuple[TracebackType | None, bool]:
+        """Return the part of a traceback from the learner's own code on, or None, and whether it ends in code of ours.
+
+        Code of ours below the learner's is what a check passed in, such as a model or a loss function.
+        """
+        begin, inner = None, False
+        observing = getattr(self.observe, "__code__", None)  # which may be the code of a teacher's own exercise
+        while trace:
+            filename = trace.tb_frame.f_code.co_filename
+            if is_learners(filename) and trace.tb_frame.f_code is not observing:
+                begin, inner = begin or trace, False
+            elif is_of_exercises(filename) and trace.tb_frame.f_code.co_name not in PASSING_ON:
+                inner = True
+            trace = trace.tb_next
+        return begin, inner
+
 
 PASSING_ON = ("__torch_function__", "filled")  # functions of ours between the learner's call and PyTorch
 
@@ -194,22 +211,6 @@ PASSING_ON = ("__torch_function__", "filled")  # functions of ours between the l
 def exercise(**settings: Any) -> Callable[[Callable[..., Any]], Exercise]:
     """Make, as a decorator, an exercise of its answer; the settings are those of `Exercise`."""
     return lambda answer: Exercise(answer, **settings)
-
-
-def _find_learners_frames(trace: TracebackType | None) -> tuple[TracebackType | None, bool]:
-    """Return the part of a traceback from the learner's own code on, or None, and whether it ends in code of ours.
-
-    Code of ours below the learner's is what a check passed in, such as a model or a loss function.
-    """
-    begin, inner = None, False
-    while trace:
-        filename = trace.tb_frame.f_code.co_filename
-        if is_learners(filename):
-            begin, inner = begin or trace, False
-        elif is_of_exercises(filename) and trace.tb_frame.f_code.co_name not in PASSING_ON:
-            inner = True
-        trace = trace.tb_next
-    return begin, inner
 
 
 def _last_line(trace: TracebackType) -> str:
