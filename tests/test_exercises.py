@@ -97,7 +97,7 @@ def test_it_has_the_name_of_its_answer_and_up_to_three_hints(key):
 def test_the_answer_is_correct(key):
     _, _, exercise = EXERCISES[key]
     attempt = exercise.answer() if exercise.asks_for_a_value else exercise.answer
-    assert exercise.judge(attempt) == ("correct", "Correct.")
+    assert exercise.judge(attempt) == ("correct", f"Correct.\n{exercise.further}".rstrip())
 
 
 @each_exercise
@@ -105,7 +105,7 @@ def test_the_printed_solution_is_correct(key):
     module, name, exercise = EXERCISES[key]
     namespace = {k: v for k, v in vars(module).items() if not isinstance(v, Exercise)}
     exec(exercise.source, namespace)
-    assert exercise.judge(namespace[name]) == ("correct", "Correct.")
+    assert exercise.judge(namespace[name])[0] == "correct"
 
 
 @each_exercise

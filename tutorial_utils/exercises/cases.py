@@ -104,7 +104,10 @@ def run(problem: Problem, attempt: Callable[..., Any], tried: Case) -> Observati
         observed: Observations = problem.observe(attempt, *copy.deepcopy(tried.inputs))
     except Exception as error:
         if tried.inputs and not isinstance(error, AssertionError):
-            error.add_note(f"{problem.name} was called with {tried.name or describe(problem, tried, brief=True)}")
+            called = (
+                f"was tried {tried.name}" if tried.name else f"was called with {describe(problem, tried, brief=True)}"
+            )
+            error.add_note(f"{problem.name} {called}")
         raise
     expect_settings(settings)
     return observed
@@ -240,6 +243,5 @@ def _kind(value: Any) -> str:
         where = "" if not isinstance(value, Tensor) or value.device.type == "cpu" else f", on {value.device}"
         kind = "" if isinstance(value, Tensor) else "an array "
         return f"{kind}{tuple(value.shape)}, {str(value.dtype).removeprefix('torch.')}{where}"
-    if isinstance(value, int | float | str | type(None)):
-        return repr(value)
-    return name_type(value)
+    plain = isinstance(value, int | float | str | list | tuple | dict | type(None)) and len(repr(value)) <= 60
+    return repr(value) if plain else name_type(value)

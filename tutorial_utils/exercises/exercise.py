@@ -178,15 +178,15 @@ class Exercise(Problem):
             return "not yet", f"Not yet. {error}"
         if isinstance(error, AssertionError):
             return "not yet", f"Not yet. An assert in your code failed: {_first_line(error) or 'it has no message'}."
+        notes = "".join(f" {note.rstrip('.')}." for note in getattr(error, "__notes__", []))
         reason = f"{type(error).__name__}: {_first_line(error)}"
         if trace and inner:
-            notes = "".join(f" {note}." for note in getattr(error, "__notes__", []))
             return "not yet", (
                 f"Not yet. What your code passes on, in `{_last_line(trace)}`, cannot be used there: {reason}.{notes}"
             )
         if trace:
             return "crashed", error.with_traceback(trace)
-        return "not yet", f"Not yet. What you wrote cannot be used as the exercise says: {reason}."
+        return "not yet", f"Not yet. What you wrote cannot be used as the exercise says: {reason}.{notes}"
 
     def _find_learners_frames(self, trace: TracebackType | None) -> tuple[TracebackType | None, bool]:
         """Return the part of a traceback from the learner's own code on, or None, and whether it ends in code of ours.
