@@ -12,6 +12,7 @@ import traceback
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -21,7 +22,7 @@ from tutorial_utils.exercises import exercise as machinery
 from tutorial_utils.exercises import guard, progress
 from tutorial_utils.exercises.cases import case
 from tutorial_utils.exercises.catalogue import find_modules
-from tutorial_utils.exercises.compare import Words, expect_close
+from tutorial_utils.exercises.compare import Words, expect_close, find_difference
 from tutorial_utils.exercises.exercise import Exercise
 from tutorial_utils.exercises.guard import TimeUp, Watch, is_learners
 from tutorial_utils.exercises.record import read_record, record_file, remember
@@ -494,6 +495,13 @@ def test_what_is_equal_up_to_rounding_passes(result, expected):
 def test_whole_numbers_are_compared_exactly():
     with pytest.raises(AssertionError):
         expect_close(torch.tensor([1_000_000]), torch.tensor([1_000_001]))
+
+
+def test_arrays_and_tables_are_compared_as_a_whole():
+    for make in np.array, pd.Series:
+        assert find_difference(make([1, 2]), make([1, 2])) is None
+        for other in [1, 3], [1, 2, 3]:
+            assert find_difference(make(other), make([1, 2])) is not None
 
 
 def test_the_name_stands_in_the_message():

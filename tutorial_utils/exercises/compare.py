@@ -72,9 +72,17 @@ def find_difference(result: Any, expected: Any, name: str = "it") -> Difference 
         return _compare_dicts(result, expected, name)
     if is_number(expected):
         return _compare_numbers(result, expected, name)
-    if type(result) is not type(expected) or result != expected:
+    if type(result) is not type(expected) or not _is_equal(result, expected):
         return Difference(f"{name} is {show(result)}, expected {show(expected)}", _advise_none(result))
     return None
+
+
+def _is_equal(result: Any, expected: Any) -> bool:
+    """Return whether two values of one type are equal: arrays and tables as a whole."""
+    try:
+        return bool(np.all(np.asarray(result == expected)))
+    except ValueError:  # of different shape
+        return False
 
 
 def _compare_types(result: Any, expected: Tensor, name: str) -> Difference | None:
