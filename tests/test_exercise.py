@@ -16,6 +16,8 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._device import _device_constructors
 from torch.utils.data import Dataset
 
 from tutorial_utils.exercises import exercise as machinery
@@ -401,6 +403,30 @@ def test_the_settings_of_the_notebook_do_not_reach_the_attempt():
         assert torch.get_default_dtype() == torch.float64
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+def test_memory_that_is_not_initialised_holds_no_zeros_by_luck():
+    with guard.guarded(5, 5):
+        assert torch.empty(3).isnan().all()
+        assert torch.empty_like(torch.ones(2, 3)).isnan().all()
+        assert torch.ones(2).new_empty(3, dtype=torch.uint8).tolist() == [255] * 3
+        assert torch.empty(2, dtype=torch.bool).all()
+        assert nn.Linear(2, 3).weight.isfinite().all()
+        assert torch.empty(2, 3, layout=torch.sparse_coo).is_sparse
+
+
+def test_a_check_knows_devices_without_numbers_and_leaves_them_to_the_cells_below():
+    def build():
+        return nn.Linear(1_000_000, 1_000_000)  # 4 TB: with numbers, no machine makes it
+
+    _device_constructors.cache_clear()  # as in a notebook whose first meta tensor is made in a check
+    with guard.guarded(5, 5):
+        with torch.device("meta"):
+            assert build().weight.is_meta
+        with FakeTensorMode():
+            assert build().weight.shape == (1_000_000, 1_000_000)
+    with torch.device("meta"):
+        assert build().weight.is_meta
 
 
 # ---------------------------------------------------------------------------------------------- hints and solutions

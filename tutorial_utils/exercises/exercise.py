@@ -205,7 +205,7 @@ class Exercise(Problem):
         return begin, inner
 
 
-PASSING_ON = ("__torch_function__", "filled")  # functions of ours between the learner's call and PyTorch
+PASSING_ON = ("__torch_function__",)  # functions of ours between the learner's call and PyTorch
 
 
 def exercise(**settings: Any) -> Callable[[Callable[..., Any]], Exercise]:

@@ -1,7 +1,6 @@
 """A check leaves no trace: settings are put back, random numbers go on as before, and time is limited."""
 
 import _thread
-import functools
 import random
 import signal
 import sys
@@ -10,15 +9,15 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
-from unittest import mock
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 TIME_LIMIT = 10  # seconds of computing; what a first import takes does not count
 WALL_LIMIT = 60  # seconds by the clock, for what waits and does not compute
@@ -112,7 +111,7 @@ def guarded(computing: float, waiting: float) -> Iterator[None]:
                     _put_if_changed(setting, setting.wanted)
             for seed in random.seed, np.random.seed, torch.manual_seed:
                 seed(0)
-            with limit_time(computing, waiting), poisoned():
+            with limit_time(computing, waiting), Poison():
                 yield
         finally:
             for setting, value in zip(SETTINGS, before, strict=True):
@@ -127,35 +126,35 @@ def _put_if_changed(setting: Setting, value: Any) -> None:
         setting.put(value)
 
 
-NOT_INITIALISED = [
-    (torch, "empty"),
-    (torch, "empty_like"),
-    (torch, "empty_strided"),
-    (torch, "empty_permuted"),
-    (Tensor, "new_empty"),
-    (Tensor, "new_empty_strided"),
-]
+NOT_INITIALISED = (
+    torch.empty,
+    torch.empty_like,
+    torch.empty_strided,
+    torch.empty_permuted,
+    Tensor.new_empty,
+    Tensor.new_empty_strided,
+)
 
 
-@contextmanager
-def poisoned() -> Iterator[None]:
-    """Fill memory that is not initialised, so that nobody finds zeros there by luck."""
-    with ExitStack() as stack:
-        for owner, name in NOT_INITIALISED:
-            stack.enter_context(mock.patch.object(owner, name, _fill_results(getattr(owner, name))))
-        yield
+class Poison(TorchFunctionMode):
+    """Fills memory that is not initialised, so that nobody finds zeros there by luck.
 
+    PyTorch's functions stay what they are: it keeps lists of them, such as those that `with torch.device(...)` knows,
+    and a function put in the place of `torch.empty` would be in them, or missing there, for good.
+    """
 
-def _fill_results(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    @functools.wraps(function)
-    def filled(*args: Any, **kwargs: Any) -> Tensor:
-        result = function(*args, **kwargs)
-        if not result.is_meta and result.numel():
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        if function in NOT_INITIALISED and result.layout == torch.strided and result.numel() and not result.is_meta:
             with torch.no_grad():
                 result.fill_(_poison(result.dtype))
         return result
-
-    return filled
 
 
 def _poison(dtype: torch.dtype) -> Any:
