@@ -53,7 +53,7 @@ format: $(VENV)/.installed-dev  ## format code and notebooks, and mend what ruff
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
-bench: $(VENV)/.installed-dev  ## measure how fast the course is, next to others: the table in the README, 12 minutes
+bench: $(VENV)/.installed-dev  ## measure how fast the course is, next to others: the table in docs/speed.md, 12 minutes
 	@$(PY) -m benchmarks.speed $(ARGS)
 
 minutes: $(VENV)/.installed-dev  ## measure what set-up and checks take (ARGS: setup, tests or ci): 15 minutes
@@ -62,7 +62,7 @@ minutes: $(VENV)/.installed-dev  ## measure what set-up and checks take (ARGS: s
 recipes: $(VENV)/.installed  ## compare what the drawn and the real images teach: 6 minutes
 	@$(PY) -m benchmarks.recipes
 
-picture: $(VENV)/.installed  ## make the picture in the README from notebook 00
+picture: $(VENV)/.installed  ## make the pictures in the READMEs from the notebooks
 	@$(PY) .github/picture.py
 
 launch: $(VENV)/.installed  ## write the links to Colab, Kaggle, Binder and Codespaces into the READMEs

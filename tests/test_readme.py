@@ -1,10 +1,14 @@
-"""What README.md and README.zh-CN.md share: facts. The Chinese words are written for their readers, not translated."""
+"""What a page shares with its Chinese sister: facts. The Chinese words are written for their readers, not translated."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import mistune
+import nbformat
 import pytest
+
+from tutorial_utils.exercises.catalogue import find_exercises
 
 ROOT = Path(__file__).parent.parent
 ENGLISH, CHINESE = "README.md", "README.zh-CN.md"
@@ -12,6 +16,10 @@ PROGRAMS = r"(\S*/)?(make|python|pip|conda|mamba|torchrun|sbatch) "
 FOR_SLOW_NETWORKS = {"HTTPS_PROXY", "PIP_INDEX_URL"}  # what only the Chinese README has to explain
 
 parse = mistune.create_markdown(renderer=None, plugins=["table"])
+GUIDES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.zh.md"))
+PAIRS = [(ENGLISH, CHINESE), *((name.replace(".zh.md", ".md"), name) for name in GUIDES)]
+each_pair = pytest.mark.parametrize(("english", "chinese"), PAIRS)
+each_page = pytest.mark.parametrize("name", [name for pair in PAIRS for name in pair])
 each_readme = pytest.mark.parametrize("name", [ENGLISH, CHINESE])
 
 
@@ -29,9 +37,9 @@ def parts(name, kind):
 
 
 def compare(english, chinese):
-    """Fail, and say which README lacks what, unless both lists are equal."""
-    missing = [f"README.zh-CN.md lacks: {fact}" for fact in english if fact not in chinese]
-    missing += [f"README.md lacks: {fact}" for fact in chinese if fact not in english]
+    """Fail, and say which page lacks what, unless both lists are equal."""
+    missing = [f"the Chinese page lacks: {fact}" for fact in english if fact not in chinese]
+    missing += [f"the English page lacks: {fact}" for fact in chinese if fact not in english]
     assert not missing, "\n".join(missing)
     assert chinese == english, "Both have the same, but not in the same order."
 
@@ -53,17 +61,27 @@ def links(name):
     return [link["attrs"]["url"] for kind in ("link", "image") for link in parts(name, kind)]
 
 
-def test_both_readmes_show_the_same_code_blocks():
-    compare(blocks(ENGLISH), blocks(CHINESE))
+@each_pair
+def test_both_pages_show_the_same_code_blocks(english, chinese):
+    compare(blocks(english), blocks(chinese))
 
 
-def test_both_readmes_name_the_same_commands_in_their_text():
-    english, chinese = ([code for code in inline_code(name) if re.match(PROGRAMS, code)] for name in (ENGLISH, CHINESE))
-    compare(english, chinese)
+@each_pair
+def test_both_pages_name_the_same_commands_in_their_text(english, chinese):
+    compare(*([code for code in inline_code(name) if re.match(PROGRAMS, code)] for name in (english, chinese)))
 
 
-def test_both_readmes_name_the_same_environment_variables_and_the_chinese_one_those_for_slow_networks_as_well():
-    compare(sorted({*variables(ENGLISH), *FOR_SLOW_NETWORKS}), variables(CHINESE))
+@each_pair
+def test_both_pages_name_the_same_environment_variables_and_a_chinese_one_those_for_slow_networks_as_well(
+    english, chinese
+):
+    assert set(variables(english)) <= set(variables(chinese)) <= set(variables(english)) | FOR_SLOW_NETWORKS
+
+
+def test_a_readme_is_short_and_the_pages_it_leads_to_are_all_that_there_are():
+    for name, pages in zip((ENGLISH, CHINESE), zip(*PAIRS[1:], strict=True), strict=True):
+        assert len((ROOT / name).read_text(encoding="utf-8").splitlines()) <= 90
+        assert {url for url in links(name) if url.startswith("docs/")} == set(pages)
 
 
 @pytest.mark.parametrize(("name", "caption"), [(ENGLISH, "Lessons"), (CHINESE, "中文目录")])
@@ -84,12 +102,27 @@ def test_the_table_lists_the_notebooks_there_are(name):
     assert listed == [(f"{path.name[:2]} ", f"notebooks/{path.name}") for path in notebooks]
 
 
-def test_the_tables_of_both_readmes_hold_the_same_numbers():
-    english, chinese = (
-        [sorted(re.findall(r"\d+(?:[.,]\d+)*", str(row["children"]))) for row in parts(name, "table_row")]
-        for name in (ENGLISH, CHINESE)
+@each_readme
+def test_the_table_counts_the_exercises_and_repeats_the_minutes_of_the_notebooks(name):
+    rows = re.findall(
+        r"\(notebooks/(\w+)\.ipynb\).*\| (\d+) \+ (\d+) \| (\d+) \|", (ROOT / name).read_text(encoding="utf-8")
     )
-    compare(english, chinese)
+    assert [row[0] for row in rows] == [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    for notebook, reading, exercising, count in rows:
+        assert int(count) == len(find_exercises(import_module(f"tutorial_utils.exercises.ex{notebook}")))
+        said = nbformat.read(ROOT / "notebooks" / f"{notebook}.ipynb", as_version=4).cells[0].source
+        said = re.search(r"\*\*Time:\*\* (\d+) minutes to read, (\d+) for the exercises", said.replace("an hour", "60"))
+        assert said.groups() == (reading, exercising)
+
+
+@each_pair
+def test_the_tables_of_both_pages_hold_the_same_numbers(english, chinese):
+    compare(
+        *(
+            [sorted(re.findall(r"\d+(?:[.,]\d+)*", str(row["children"]))) for row in parts(name, "table_row")]
+            for name in (english, chinese)
+        )
+    )
 
 
 @each_readme
@@ -98,13 +131,13 @@ def test_each_readme_links_to_the_other_in_its_first_lines(name):
     assert f"]({other})" in "\n".join((ROOT / name).read_text(encoding="utf-8").splitlines()[:8])
 
 
-@each_readme
-def test_no_link_of_a_readme_leads_to_a_missing_file(name):
+@each_page
+def test_no_link_of_a_page_leads_to_a_missing_file(name):
     files = [url.partition("#")[0] for url in links(name) if "://" not in url]
-    assert [file for file in files if not (ROOT / file).exists()] == []
+    assert [file for file in files if not (ROOT / name).parent.joinpath(file).exists()] == []
 
 
-@each_readme
+@pytest.mark.parametrize("name", ["docs/speed.md", "docs/speed.zh.md"])
 def test_every_number_in_the_table_of_speeds_is_within_its_limit(name):
     rows = re.findall(r"\| ≤ ([\d.]+) (\S+) \| ([\d.]+) (\S+) \|", (ROOT / name).read_text(encoding="utf-8"))
     assert len(rows) >= 12

@@ -811,7 +811,7 @@ def test_what_builds_the_course_and_what_learners_add_packages_with_is_in_the_lo
     assert len(blocks("requirements.lock")["uv"]) == 1
 
 
-@pytest.mark.parametrize("file", ["README.md", "README.zh-CN.md", ".github/workflows/ci.yml"])
+@pytest.mark.parametrize("file", ["docs/setup.md", "docs/setup.zh.md", ".github/workflows/ci.yml"])
 def test_where_there_is_no_make_two_lines_install_by_hash_what_the_set_up_installs(file):
     commands = re.findall(r"python -m (pip install .*)", (COURSE / file).read_text(encoding="utf-8"))
     assert commands == [command.partition("-m ")[2] for command in WITHOUT_MAKE]
