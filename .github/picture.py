@@ -1,4 +1,4 @@
-"""Writes the pictures in the READMEs: the classes that notebook 00 shows, and an exercise of 01 with the reply it gives.
+"""Writes the pictures in the READMEs: the classes that notebook 00 shows, and an exercise of 01 with its reply.
 
 The images are the drawn ones. The second picture needs Debian's Chromium.
 """
@@ -21,7 +21,8 @@ SHOWN = ["ex-standardize-text", "ex-standardize"]  # the ids of the cells
 
 def read(name: str) -> nbformat.NotebookNode:
     """Return a notebook of the course."""
-    return nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    notebook: nbformat.NotebookNode = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    return notebook
 
 
 def draw_classes() -> None:
@@ -52,8 +53,9 @@ def draw_exercise() -> None:
         options += [f"--user-data-dir={folder}/profile", "--window-size=900,900", "--force-device-scale-factor=2"]
         subprocess.run(["chromium", *options, f"--screenshot={target}", f"{folder}/page.html"], check=True)
     picture = Image.open(target).convert("RGB")
-    box = ImageChops.difference(picture, Image.new("RGB", picture.size, picture.getpixel((0, 0)))).getbbox()
-    picture.crop((0, 0, picture.width, box[3] + 40)).quantize(64).save(target, optimize=True)
+    box = ImageChops.difference(picture, Image.new("RGB", picture.size, "white")).getbbox()
+    height = box[3] + 40 if box else picture.height
+    picture.crop((0, 0, picture.width, height)).quantize(64).save(target, optimize=True)
 
 
 if __name__ == "__main__":

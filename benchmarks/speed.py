@@ -1,4 +1,4 @@
-"""How fast the course is, next to what it could be compared with: `make bench` prints a table, which docs/speed.md holds.
+"""How fast the course is, next to what it could be compared with: `make bench` prints the table of docs/speed.md.
 
 What is compared runs in turns, so that a busy machine slows down all of it. Each number is a ratio of medians. Exits
 with status 1 if one is above its limit. A library that is not installed (the extra `bench` has them) is left out.

@@ -1,4 +1,4 @@
-"""What a page shares with its Chinese sister: facts. The Chinese words are written for their readers, not translated."""
+"""What a page shares with its Chinese sister: facts. The Chinese words are written for their readers."""
 
 import re
 from importlib import import_module
