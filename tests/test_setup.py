@@ -120,7 +120,7 @@ def machine(tmp_path) -> Machine:
 
 
 PIP = "-m pip install -q --log .venv/install.log "
-UV = "uv pip install -q --python .venv/bin/python "
+UV = "uv pip install -q --compile-bytecode --python .venv/bin/python "
 FETCH_UV = PIP + "--require-hashes --only-binary :all: -r .venv/uv.txt"
 
 
