@@ -42,7 +42,7 @@ slides: $(VENV)/.installed-dev  ## make slides of every notebook in build/slides
 	@$(PY) -m docs.slides $(ARGS)
 
 browse: site slides  ## test the site, the slides and JupyterLab in Debian's Chromium (apt install chromium)
-	@$(PY) -m pytest tests -m site $(ARGS)
+	@$(PY) -m pytest tests/test_site.py tests/test_slides.py -m site $(ARGS)
 
 check: $(VENV)/.installed-dev  ## report what ruff finds in code and notebooks, and mypy in types; change nothing
 	@$(PY) -m ruff check .
