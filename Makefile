@@ -33,16 +33,18 @@ mutate: $(VENV)/.installed-dev  ## change the code in a thousand places, and lis
 	@$(PY) -m mutmut run
 	@$(PY) -m mutmut results
 
-site: $(VENV)/.installed-dev  ## make the course, executed, as web pages in build/site: 2 minutes, then less
+executed: $(VENV)/.installed-dev
 	@$(PY) -m docs.execute
+
+site: executed  ## make the course, executed, as web pages in build/site: 2 minutes, then less
 	@$(PY) -m sphinx -q -W --keep-going -c docs -d build/doctrees . build/site $(ARGS)
 	@echo "The site is in build/site. To look at it: $(PY) -m http.server -d build/site"
 
-slides: $(VENV)/.installed-dev  ## make slides of every notebook in build/slides
+slides: executed  ## make slides of every notebook in build/slides
 	@$(PY) -m docs.slides $(ARGS)
 
 browse: site slides  ## test the site, the slides and JupyterLab in Debian's Chromium (apt install chromium)
-	@$(PY) -m pytest tests -m site $(ARGS)
+	@$(PY) -m pytest tests/test_site.py tests/test_slides.py -m site $(ARGS)
 
 check: $(VENV)/.installed-dev  ## report what ruff finds in code and notebooks, and mypy in types; change nothing
 	@$(PY) -m ruff check .
@@ -94,5 +96,5 @@ $(VENV)/.installed: requirements.lock requirements.txt pyproject.toml $(shell sh
 $(VENV)/.installed-dev: $(VENV)/.installed requirements.lock
 	@sh install.sh $(VENV) dev
 
-.PHONY: help lab test lowest pythons cover faults mutate site slides browse check format bench minutes recipes picture launch \
-    release lock clean unsound
+.PHONY: help lab test lowest pythons cover faults mutate executed site slides browse check format bench minutes recipes \
+    picture launch release lock clean unsound

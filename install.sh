@@ -105,8 +105,9 @@ except OSError:  # the end, on Linux
     pass
 sys.exit(uv.wait())'
 
-# Installs with uv, or with pip. Bars go to the terminal (with a log, pip -q leaves out all but them), complaints
-# into $said: on a full disk there is no file to keep them in.
+# Installs with uv, or with pip. Both compile all modules, which uv by itself leaves to the first import, or to each where
+# PYTHONDONTWRITEBYTECODE is set: importing PyTorch and torchvision then takes 2.5 times as long. Bars go to the terminal
+# (with a log, pip -q leaves out all but them), complaints into $said: on a full disk there is no file to keep them in.
 get() {
     {
         said=$(
@@ -115,9 +116,9 @@ get() {
                 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_USER=0 \
                     "$venv/bin/python" -m pip install -q --log "$venv/install.log" "$@"
             elif [ -t 1 ]; then
-                "$venv/bin/python" -c "$show_bars" "$uv" pip install --python "$venv/bin/python" "$@"
+                "$venv/bin/python" -c "$show_bars" "$uv" pip install --compile-bytecode --python "$venv/bin/python" "$@"
             else
-                "$uv" pip install -q --python "$venv/bin/python" "$@"
+                "$uv" pip install -q --compile-bytecode --python "$venv/bin/python" "$@"
             fi
         )
     } 3>&1

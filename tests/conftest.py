@@ -1,4 +1,7 @@
-"""What several test files share: a tiny Fashion-MNIST, a switch-off for the network, processes, and a browser."""
+"""What several test files share: a tiny Fashion-MNIST, a switch-off for the network, processes, and a browser.
+
+PyTorch is imported in the fixtures alone: the process that only hands out the tests to its workers does without it.
+"""
 
 import hashlib
 import json
@@ -17,8 +20,7 @@ import pytest
 from forked import FORKS, Forked, ForkedKernel, run_kernel
 from jupyter_client.provisioning import local_provisioner
 
-from tutorial_utils import data
-from tutorial_utils.storage import fashion_mnist, idx, sketches
+from tutorial_utils.storage import sketches
 
 ROOT = Path(__file__).parent.parent
 SIZES = {"train": 40, "t10k": 20}
@@ -36,16 +38,18 @@ def own_data_folder(tmp_path, monkeypatch) -> Path:
     """Every test starts without data, in a data folder of its own, and with no settings but those of the tests."""
     for name in "TUTORIAL_SOURCE", "TUTORIAL_DEVICE":
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(fashion_mnist, "_given_up", set())
+    monkeypatch.setattr("tutorial_utils.storage.fashion_mnist._given_up", set())
     folder = tmp_path / "data"
     monkeypatch.setenv("TUTORIAL_DATA", str(folder))
-    monkeypatch.setattr(data.FashionMNIST, "mirrors", ())  # a test run never touches the network
+    monkeypatch.setattr("tutorial_utils.data.FashionMNIST.mirrors", ())  # a test run never touches the network
     return folder
 
 
 @pytest.fixture
 def real_files(tmp_path, monkeypatch) -> Path:
     """A folder with a tiny set of four files, whose hashes count as those of the real set."""
+    from tutorial_utils.storage import fashion_mnist, idx
+
     files = tmp_path / "server"
     files.mkdir()
     rng = np.random.default_rng(0)

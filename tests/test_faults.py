@@ -526,7 +526,7 @@ def test_the_tests_pass_without_a_network_wherever_they_run(world):
 
 
 @pytest.mark.slow  # a setting of a fresh interpreter alone
-def test_every_text_file_is_opened_in_utf_8():
+def test_every_text_file_is_opened_in_utf_8(tmp_path):
     """On Windows in China, the default is another encoding."""
     program = dedent("""
         import warnings
@@ -539,4 +539,6 @@ def test_every_text_file_is_opened_in_utf_8():
         print(len(read_record(pathlib.Path(os.environ["TUTORIAL_PROGRESS"]))))
     """)
     command = [sys.executable, "-X", "warn_default_encoding", "-c", program]
-    assert "1" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    environment = os.environ | {"TUTORIAL_PROGRESS": str(tmp_path / "progress.json")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"

@@ -35,7 +35,7 @@ def test_where_nothing_limits_the_cores_there_is_a_worker_for_each(hooks, monkey
     ("workers", "said"), [(None, "15 minutes on 1 core."), (2, "8 minutes on 2 cores."), (64, "1 minute on 64 cores.")]
 )
 def test_a_run_of_all_tests_says_how_long_it_takes_and_no_other_does(workers, said, hooks, monkeypatch):
-    monkeypatch.setattr(hooks, "CPU_SECONDS", 900)
+    monkeypatch.setattr(hooks, "CORE_SECONDS", 900)
     sources = pytest.Config.ArgsSource
     options = {"numprocesses": workers, "keyword": ""}
     config = SimpleNamespace(args_source=sources.TESTPATHS, getoption=options.get)

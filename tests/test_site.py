@@ -45,6 +45,52 @@ def visit(open_page, site):
     return lambda name, **settings: open_page(site + name, **settings)
 
 
+# ----------------------------------------------------------------------------------- the notebook, which takes longest
+
+
+@contextmanager
+def lab(course):
+    """Start JupyterLab as `make lab` does, on a copy of the course, and yield its address."""
+    for part in "notebooks", "tutorial_utils":
+        shutil.copytree(ROOT / part, course / part)
+    command = [sys.executable, "-m", "tutorial_utils.lab", "--no-browser", "--ip=127.0.0.1"]
+    environment = os.environ | {"PYTHONPATH": str(course), "PYTHONUNBUFFERED": "1"}
+    environment["JUPYTER_CONFIG_DIR"] = str(course / "config")  # not what you have set in your own JupyterLab
+    server = subprocess.Popen(
+        command, cwd=course, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        addresses = (re.search(r"http://127\.0\.0\.1:\S+", line) for line in server.stdout)
+        yield next(address[0] for address in addresses if address)
+    finally:
+        server.terminate()
+        server.communicate()
+
+
+def test_jupyterlab_opened_as_make_lab_does_runs_notebook_00_to_the_end(browser, tmp_path):
+    from playwright.sync_api import expect  # of the extra `site`
+
+    copy = tmp_path / "work" / f"{NOTEBOOKS[0]}.ipynb"
+    with lab(tmp_path) as address:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(address)
+        page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=120_000)
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)  # before, nothing would run
+        page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
+        page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
+        prompt = page.locator(".jp-CodeCell .jp-InputPrompt").last
+        expect(prompt).to_have_text(re.compile(r"\[\d+\]:"), timeout=300_000)
+        page.keyboard.press("Control+s")
+        expect(page.locator(".jp-NotebookPanel.jp-mod-dirty, .lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
+        page.close()
+
+    cells = [cell for cell in json.loads(copy.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["execution_count"] for cell in cells)
+    for cell in cells:
+        failed = any(output["output_type"] == "error" for output in cell["outputs"])
+        assert failed == ("raises-exception" in cell["metadata"].get("tags", [])), cell["source"]
+
+
 # ------------------------------------------------------------------------------------------------- what was built
 
 
@@ -186,49 +232,3 @@ def test_a_notebook_is_executed_once_and_again_when_it_changes(one_notebook):
 def test_a_cell_that_fails_ends_the_build_with_its_notebook_and_error(one_notebook):
     with pytest.raises(SystemExit, match=r"(?s)one\.ipynb failed.*1 / 0.*ZeroDivisionError"):
         one_notebook("1 / 0")
-
-
-# ------------------------------------------------------------------------------------------------ and the notebook
-
-
-@contextmanager
-def lab(course):
-    """Start JupyterLab as `make lab` does, on a copy of the course, and yield its address."""
-    for part in "notebooks", "tutorial_utils":
-        shutil.copytree(ROOT / part, course / part)
-    command = [sys.executable, "-m", "tutorial_utils.lab", "--no-browser", "--ip=127.0.0.1"]
-    environment = os.environ | {"PYTHONPATH": str(course), "PYTHONUNBUFFERED": "1"}
-    environment["JUPYTER_CONFIG_DIR"] = str(course / "config")  # not what you have set in your own JupyterLab
-    server = subprocess.Popen(
-        command, cwd=course, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    try:
-        addresses = (re.search(r"http://127\.0\.0\.1:\S+", line) for line in server.stdout)
-        yield next(address[0] for address in addresses if address)
-    finally:
-        server.terminate()
-        server.communicate()
-
-
-def test_jupyterlab_opened_as_make_lab_does_runs_notebook_00_to_the_end(browser, tmp_path):
-    from playwright.sync_api import expect  # of the extra `site`
-
-    copy = tmp_path / "work" / f"{NOTEBOOKS[0]}.ipynb"
-    with lab(tmp_path) as address:
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.goto(address)
-        page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=120_000)
-        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)  # before, nothing would run
-        page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
-        page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
-        prompt = page.locator(".jp-CodeCell .jp-InputPrompt").last
-        expect(prompt).to_have_text(re.compile(r"\[\d+\]:"), timeout=300_000)
-        page.keyboard.press("Control+s")
-        expect(page.locator(".jp-NotebookPanel.jp-mod-dirty, .lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
-        page.close()
-
-    cells = [cell for cell in json.loads(copy.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
-    assert all(cell["execution_count"] for cell in cells)
-    for cell in cells:
-        failed = any(output["output_type"] == "error" for output in cell["outputs"])
-        assert failed == ("raises-exception" in cell["metadata"].get("tags", [])), cell["source"]

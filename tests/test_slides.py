@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,8 +56,9 @@ def walk_through(page):
     return seen
 
 
+@cache
 def read(name):
-    """Return the deck as a tree of elements, in which each section has a page and may have notes."""
+    """Return the deck as a tree of elements, for all tests, in which each section has a page and may have notes."""
     from bs4 import BeautifulSoup  # of the extra `site`
 
     deck = BeautifulSoup((SLIDES / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
@@ -127,13 +129,14 @@ def test_the_answer_to_a_question_comes_one_slide_later(name):
     slides = read(name).select(".page")
     asking = [number for number, slide in enumerate(slides) if "Predict." in slide.text]
     assert asking
+    with_code = [number for number, slide in enumerate(slides) if slide.select(".input")]
     for number in asking:
-        question, answer = [slide for slide in slides[number:] if slide.select(".input")][:2]
-        assert slides.index(question) - number <= 1
-        assert not question.select(".output_wrapper")
-        assert question.select_one(".input").text == answer.select_one(".input").text
-        told = slides[slides.index(answer) : slides.index(answer) + 2]
-        assert any(slide.select(".output_wrapper, .text p") for slide in told), answer.text
+        question, answer = [later for later in with_code if later >= number][:2]
+        assert question - number <= 1
+        assert not slides[question].select(".output_wrapper")
+        assert slides[question].select_one(".input").text == slides[answer].select_one(".input").text
+        told = slides[answer : answer + 2]
+        assert any(slide.select(".output_wrapper, .text p") for slide in told), slides[answer].text
 
 
 def test_slides_load_nothing_from_elsewhere_and_have_at_most_15_megabytes_each(find_foreign):
