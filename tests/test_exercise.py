@@ -597,6 +597,13 @@ def test_a_mistake_is_named_only_where_the_attempt_agrees_on_every_case():
     assert "added" not in reply(lambda x: x + 2 if len(x) == 3 else x, exercise)
 
 
+def test_a_long_reply_is_broken_between_words(capsys):
+    DOUBLE.check(lambda x: x**2)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= machinery.WIDTH
+    assert " ".join(lines) == reply(lambda x: x**2)
+
+
 def test_a_case_may_have_a_name():
     exercise = Exercise(double, hints=("Twice.",))
     exercise.inputs(lambda: [case(torch.arange(3.0), name="for a small table")])

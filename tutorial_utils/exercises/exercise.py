@@ -16,6 +16,8 @@ from tutorial_utils.exercises.guard import TIME_LIMIT, WALL_LIMIT, TimeUp, guard
 from tutorial_utils.exercises.record import remember
 from tutorial_utils.progress import in_notebook
 
+WIDTH = 96  # characters in a line of a reply: JupyterLab breaks longer ones within words
+
 
 class Exercise(Problem):
     """One task for a learner: a problem, and hints from gentle to telling.
@@ -80,7 +82,7 @@ class Exercise(Problem):
             self.from_memory = False
         if isinstance(result, BaseException):
             raise result
-        print(result)
+        print("\n".join(textwrap.fill(line, WIDTH, break_long_words=False) for line in result.splitlines()))
 
     def hint(self) -> None:
         """Print the next hint; after the last one, begin again."""
