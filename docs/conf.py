@@ -8,6 +8,7 @@ from sphinx.search.zh import SearchChinese
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
+from docs import mistakes
 from docs.execute import ROOT, TIMEOUT, cache_folder
 
 jieba.setLogLevel("WARNING")
@@ -106,6 +107,7 @@ def setup(app: Sphinx) -> None:
     """Add to Sphinx what is defined here."""
     app.add_search_language(SearchChineseAndEnglish)
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))
+    app.connect("builder-inited", mistakes.write)
     app.connect("autodoc-skip-member", skip_field)
     app.connect("doctree-read", forget_the_machine)
     app.connect("doctree-resolved", warn_of_missing_alt)
