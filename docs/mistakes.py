@@ -12,8 +12,8 @@ PAGE = Path(__file__).parent / "mistakes.md"  # generated, and not committed
 HEAD = """\
 # Common mistakes
 
-For teachers: what learners get wrong in each exercise, as the checks say it. Each sentence belongs to a wrong answer that
-a check knows, and is said only to those who wrote one like it.
+For teachers: what learners get wrong in each exercise, as the checks say it. Each sentence belongs to a wrong answer
+that a check knows, and is said only to those who wrote one like it.
 """
 
 
