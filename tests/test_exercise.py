@@ -604,6 +604,14 @@ def test_a_long_reply_is_broken_between_words(capsys):
     assert " ".join(lines) == reply(lambda x: x**2)
 
 
+def test_of_two_mistakes_that_fit_the_one_that_fits_on_all_cases_is_named():
+    exercise = Exercise(double, hints=("Twice.",))
+    exercise.inputs(lambda: [(3,), (0,), (-2,)])
+    exercise.mistakes({"3 is wrong": lambda x: 2 * x + (x == 3), "1 is added": lambda x: 2 * x + (x >= 0)})
+    assert "1 is added" in reply(lambda x: 2 * x + int(x > -1), exercise)
+    assert "3 is wrong" in reply(lambda x: 7 if x == 3 else 2 * x + 9, exercise)  # which fits on the case of the reply
+
+
 def test_a_case_may_have_a_name():
     exercise = Exercise(double, hints=("Twice.",))
     exercise.inputs(lambda: [case(torch.arange(3.0), name="for a small table")])

@@ -167,7 +167,8 @@ def printing_later(later: bool) -> Iterator[None]:
 def find_mistake(attempt: Callable[..., Any], problem: Problem, cases: list[Case], number: int) -> str:
     """Return the sentence of the mistake that the attempt makes: it agrees with it on each case where it is one.
 
-    `number` is that of the case to explain. Nothing is returned where no mistake fits.
+    `number` is that of the case to explain. A mistake that the attempt agrees with on all cases comes before one that
+    it agrees with only where that differs from the answer. Nothing is returned where no mistake fits.
     """
     seen: dict[str, dict[int, Observations]] = {"found": {}, "right": {}}
 
@@ -177,18 +178,21 @@ def find_mistake(attempt: Callable[..., Any], problem: Problem, cases: list[Case
         return seen[who][position]
 
     order = [number, *(position for position in range(len(cases)) if position != number)]
+    in_part = ""
     for sentence, mistake in problem.known_mistakes.items():
+        everywhere = True
         for position in order:
             wrong = observe_all(problem, mistake, cases[position])
-            if agree(wrong, look("right", problem.answer, position)):
-                if position == number:
-                    break
-                continue
-            if not agree(look("found", attempt, position), wrong):
+            fits = agree(look("found", attempt, position), wrong)
+            if agree(wrong, look("right", problem.answer, position)) and position != number:
+                everywhere = everywhere and fits
+            elif not fits:
                 break
         else:
-            return sentence
-    return ""
+            if everywhere:
+                return sentence
+            in_part = in_part or sentence
+    return in_part
 
 
 def observe_all(problem: Problem, attempt: Callable[..., Any], tried: Case) -> Observations:

@@ -105,7 +105,7 @@ def _compare_tensors(result: Tensor, expected: Tensor, name: str) -> Difference 
     if result.dtype != expected.dtype:
         return Difference(f"{name} has dtype {result.dtype}, expected {expected.dtype}")
     if result.device != expected.device:
-        advice = "make new tensors where the input is, with `device=x.device` or `torch.zeros_like(x)`"
+        advice = "`.to` moves a tensor, and `device=x.device` or `torch.zeros_like(x)` makes one where `x` is"
         return Difference(f"{name} is on the device {result.device}, expected {expected.device}", advice)
     if result.is_meta:
         return None  # there are no numbers to compare
@@ -120,7 +120,10 @@ def _describe_values(result: Tensor, expected: Tensor, right: Tensor, name: str)
     """Return where two tensors of one shape differ; `right` is True where they do not."""
     advice = ""
     if bool(result.isnan().any()):
-        advice = "nan comes from 0 / 0, from infinity - infinity, or from the logarithm of a negative number"
+        advice = (
+            "nan comes from 0 / 0, from infinity - infinity or infinity / infinity, from the logarithm or the root of "
+            "a negative number, or from memory that holds nothing yet, as that of `torch.empty`"
+        )
     if expected.numel() <= 12:
         return Difference(f"{name} is {show(result)}, expected {show(expected)}", advice)
     place = tuple(right.logical_not().nonzero()[0].tolist())
