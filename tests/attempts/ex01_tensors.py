@@ -2,24 +2,46 @@
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 
-def replace_in_place(x):
-    x[x < 0] = 0
-    return x
-
-
-def convert_without_assignment(x, other):
-    x.to(other.device, other.dtype)
-    return x
+def replace_by_masked_copy(x):
+    copy = x.clone()
+    copy *= copy > 0
+    return copy
 
 
 def pick_in_a_loop(scores, chosen):
     return torch.stack([row[place] for row, place in zip(scores, chosen, strict=True)])
 
 
+def pick_in_a_loop_of_columns(scores, chosen):
+    result = torch.zeros(len(scores))
+    for column in range(scores.shape[1]):
+        result[chosen == column] = scores[chosen == column, column]
+    return result
+
+
+def pick_from_lists(scores, chosen):
+    return torch.tensor([row[place] for row, place in zip(scores.tolist(), chosen.tolist(), strict=True)])
+
+
+def write_into_ones(x):
+    result = torch.ones(x.shape[0], x.shape[1] + 1, dtype=x.dtype, device=x.device)
+    result[:, :-1] = x
+    return result
+
+
 def multiply_in_a_loop(a, b):
     return torch.stack([number * b for number in a])
+
+
+def multiply_in_a_loop_of_columns(a, b):
+    return torch.stack([a * number for number in b], dim=1)
+
+
+def multiply_row_by_row(x, weight, bias):
+    return torch.stack([weight @ row + bias for row in x])
 
 
 def standardize_in_a_loop(x):
@@ -27,6 +49,23 @@ def standardize_in_a_loop(x):
     for column in range(x.shape[1]):
         result[:, column] = (x[:, column] - x[:, column].mean()) / x[:, column].std()
     return result
+
+
+def standardize_row_by_row(x):
+    return torch.stack([(row - x.mean(0)) / x.std(0) for row in x])
+
+
+def standardize_in_place(x):
+    x -= x.mean(0)
+    x /= x.std(0)
+    return x
+
+
+def standardize_a_copy(x):
+    x = x.clone()
+    x -= x.mean(axis=0)
+    x /= x.std(axis=0)
+    return x
 
 
 def measure_in_a_loop(a, b):
@@ -37,216 +76,282 @@ def measure_in_a_loop(a, b):
     return result
 
 
-def subtract_without_keepdim(x):
-    powers = (x - x.max(dim=1).values).exp()
-    return powers / powers.sum(dim=1, keepdim=True)
+def measure_coordinate_by_coordinate(a, b):
+    total = torch.zeros(len(a), len(b))
+    for d in range(a.shape[1]):
+        total += (a[:, d].unsqueeze(1) - b[:, d]) ** 2
+    return total.sqrt()
 
 
-def share_without_keepdim(x):
-    powers = (x - x.max(dim=1).values).exp()
-    return powers / powers.sum(dim=1)
+def measure_in_the_plane(a, b):
+    x, y = a[:, :1] - b[:, 0], a[:, 1:2] - b[:, 1]
+    return (x * x + y * y).sqrt()
 
 
-def share_one_sum(x):
-    powers = (x - x.max(dim=1, keepdim=True).values).exp()
-    return powers / powers.sum()
+def share_row_by_row(x):
+    rows = [(row - row.max()).exp() for row in x]
+    return torch.stack([row / row.sum() for row in rows])
 
 
-def double_a_new_row(x, row):
+def share_in_place(x):
+    x -= x.amax(1, keepdim=True)
+    return x.exp() / x.exp().sum(1, keepdim=True)
+
+
+def double_number_by_number(x, row):
+    for column in range(x.shape[1]):
+        x[row, column] *= 2
+    return x
+
+
+def double_by_assignment(x, row):
+    x[row] = x[row] * 2
+    return x
+
+
+def double_a_named_row(x, row):
     chosen = x[row]
-    chosen = chosen * 2
+    chosen *= 2
     return x
 
 
-def double_a_copy(x, row):
-    x = x.clone()
-    x[row] *= 2
+def double_the_next_row(x, row):
+    x[row + 1] *= 2
     return x
 
 
-def double_without_return(x, row):
-    x[row] *= 2
+def double_two_columns(x, row):
+    x[row, :2] *= 2
+    return x
 
 
-def double_and_return_the_row(x, row):
-    return x[row].mul_(2)
+def paste(images, columns):
+    count, height, width = images.shape
+    sheet = torch.zeros(count // columns * height, columns * width)
+    for number, image in enumerate(images):
+        row, column = divmod(number, columns)
+        sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = image / 255
+    return sheet
 
 
-def fill_downwards(images, columns):
-    tiles = images.reshape(columns, -1, *images.shape[1:])
-    return tiles.permute(1, 2, 0, 3).reshape(-1, columns * images.shape[2]) / 255
+def join_rows(images, columns):
+    return torch.vstack([torch.hstack(tuple(row)) for row in images.split(columns)]) / 255
 
 
-def tile(images, columns):
-    tiles = images.reshape(-1, columns, *images.shape[1:]).permute(0, 2, 1, 3)
-    return tiles.reshape(-1, columns * images.shape[2])
-
-
-WRONG = {
+RIGHT = {
     "hours": {
-        "the end left out": (torch.arange(0, 21, 3), "does not include its end"),
-        "the end too far": (torch.arange(0, 27, 3), "`arange` stops before its end"),
-        "no hour 0": (torch.arange(3, 24, 3), "the first hour, 0, is missing"),
-        "how many for the step": (torch.arange(0, 24, 8), "is the step, and not how many"),
-        "floats": (torch.arange(0.0, 24.0, 3.0), "without a point"),
-        "no step": (torch.arange(24), "third argument of `arange` is the step"),
-        "a list": (list(range(0, 24, 3)), "is a list, expected a tensor"),
+        "typed": torch.tensor([0, 3, 6, 9, 12, 15, 18, 21]),
+        "times": torch.arange(8) * 3,
+        "a slice": torch.arange(24)[::3],
+        "another end": torch.arange(0, 22, 3),
     },
     "noise_like": {
-        "between 0 and 1": (lambda x: torch.rand_like(x, dtype=torch.float32), "that is the range of `rand_like`"),
-        "moved but not widened": (
-            lambda x: torch.rand_like(x, dtype=torch.float32) - 1,
-            "run from -1.00 to 0.00.*A factor widens",
-        ),
-        "the bell curve": (lambda x: torch.randn_like(x, dtype=torch.float32), "bell curve"),
-        "of the dtype of x": (lambda x: 2 * torch.rand(x.shape).to(x.dtype) - 1, "dtype torch.int64.*`.float"),
-        "one number for all": (
-            lambda x: torch.zeros(x.shape) + 2 * torch.rand(50) - 1,
-            r"too few different numbers \(50\)",
-        ),
-        "seeded": (lambda x: torch.manual_seed(0) and 2 * torch.rand(x.shape) - 1, "leave the seed out"),
+        "converted first": lambda x: torch.rand_like(x.float()) * 2 - 1,
+        "moved first": lambda x: (torch.rand(x.shape) - 0.5) * 2,
+        "in place": lambda x: torch.empty(x.shape).uniform_(-1, 1),
+        "NumPy": lambda x: torch.tensor(np.random.uniform(-1, 1, x.shape), dtype=torch.float32),
     },
     "count_bytes": {
-        "how many numbers": (lambda x: x.numel(), "each takes `x.element_size"),
-        "4 bytes for each": (lambda x: 4 * x.numel(), "true for `float32`"),
-        "the length": (lambda x: len(x) * x.element_size(), "along the first dimension only"),
-        "two dimensions": (lambda x: x.shape[0] * x.shape[1] * x.element_size(), "you took two dimensions"),
-        "a tensor": (lambda x: torch.tensor(x.numel() * x.element_size()), "`.item"),
-        "a float": (lambda x: float(x.numel() * x.element_size()), "expected a whole number"),
+        "an attribute": lambda x: x.nbytes,
+        "sizes": lambda x: torch.Size(x.shape).numel() * x.dtype.itemsize,
+        "NumPy": lambda x: x.numpy().nbytes,
     },
     "to_match": {
-        "a dtype by heart": (lambda x, other: x.float().to(other.device), "Read the dtype from `other.dtype`"),
-        "only the device": (lambda x, other: x.to(other.device), "Read the dtype from `other.dtype`"),
-        "not assigned": (convert_without_assignment, "use what `.to` returns"),
-        "only the dtype": (lambda x, other: x.to(other.dtype), "expected meta, the device of `other`"),
-        "the other one": (lambda x, other: other.to(x.device, x.dtype), "it is `x` that has to change"),
+        "one after the other": lambda x, other: x.to(other.dtype).to(other.device),
+        "like a tensor": lambda x, other: x.to(other),
+        "its type": lambda x, other: x.type_as(other),
+        "keywords": lambda x, other: x.to(device=other.device, dtype=other.dtype),
     },
     "replace_negative": {
-        "in place": (replace_in_place, "changes its argument `x` in place"),
-        "the entries that stay": (lambda x: x[x >= 0], r"the table is lost; assign"),
-        "the mask": (lambda x: x < 0, "that is the mask"),
-        "without the sign": (lambda x: x.abs(), "took their signs away"),
-        "the wrong way round": (lambda x: x.clamp(max=0), "turn the comparison round"),
+        "relu": torch.relu,
+        "clamp": lambda x: x.clamp(min=0),
+        "where": lambda x: torch.where(x < 0, 0.0, x),
+        "a mask as a factor": replace_by_masked_copy,
+        "NumPy": lambda x: torch.tensor(np.maximum(x.numpy(), 0)),
     },
     "pick": {
-        "one column": (lambda scores, chosen: scores.gather(1, chosen.unsqueeze(1)), r"`squeeze\(1\)` makes it a row"),
-        "columns of all rows": (lambda scores, chosen: scores[:, chosen], "take one entry of each"),
-        "rows": (lambda scores, chosen: scores[chosen], "takes whole rows"),
-        "places as a row": (lambda scores, chosen: scores.gather(1, chosen.unsqueeze(0)), "all are from the first row"),
-        "places of the first row": (lambda scores, chosen: scores[0, chosen], "all are from the first row"),
-        "squeezed too much": (
-            lambda scores, chosen: scores.gather(1, chosen.unsqueeze(1)).squeeze(),
-            r"For one row, .*`squeeze\(1\)` only that one",
-        ),
-        "the largest": (lambda scores, chosen: scores.max(dim=1).values, "largest entries of the rows"),
-        "a loop": (pick_in_a_loop, "there is a loop in it. `gather`"),
+        "pairs of indices": lambda scores, chosen: scores[torch.arange(len(scores)), chosen],
+        "one-hot": lambda scores, chosen: (scores * F.one_hot(chosen, scores.shape[1])).sum(1),
+        "the diagonal": lambda scores, chosen: scores[:, chosen].diagonal(),
+        "along a dimension": lambda scores, chosen: torch.take_along_dim(scores, chosen[:, None], dim=1).flatten(),
     },
     "add_ones": {
-        "in front": (lambda x: torch.cat([torch.ones_like(x[:, :1]), x], dim=1), "is on the left"),
-        "a row": (lambda x: torch.cat([x, torch.ones_like(x[:1])]), "added a row below"),
-        "added": (lambda x: x + 1, "the ones are a column of their own"),
-        "as many ones as numbers": (lambda x: torch.cat([x, torch.ones_like(x)], dim=1), "slice `x` to one column"),
-        "float32 always": (
-            lambda x: torch.cat([x, torch.ones(len(x), 1, device=x.device)], dim=1),
-            "int64.*`torch.ones_like` takes that of `x`",
-        ),
-        "on the CPU": (
-            lambda x: torch.cat([x.cpu() if x.is_cpu else torch.zeros(3, 2), torch.ones(3, 1, dtype=x.dtype)], dim=1),
-            "still on the cpu: make the ones where `x` is",
-        ),
+        "new ones": lambda x: torch.cat((x, x.new_ones(len(x), 1)), 1),
+        "pad": lambda x: F.pad(x, (0, 1), value=1),
+        "written into ones": write_into_ones,
+        "columns": lambda x: torch.column_stack([x, torch.ones_like(x[:, 0])]),
     },
     "to_channels_first": {
-        "reshape": (lambda images: images.reshape(*images.shape[:1], 3, *images.shape[1:3]), "mix up the colours"),
-        "width before height": (lambda images: images.transpose(1, 3), "H still comes before W"),
-        "where each goes": (lambda images: images.permute(0, 2, 3, 1), "the old dimensions in their new order"),
-        "unchanged": (lambda images: images, "use what it returns"),
-        "the colours before the images": (lambda images: images.permute(3, 0, 1, 2), "dimension 0 stays"),
-        "another dtype": (lambda images: images.permute(0, 3, 1, 2).float(), "leave the dtype as it is"),
+        "moved": lambda images: images.movedim(-1, 1),
+        "stacked": lambda images: torch.stack(images.unbind(3), dim=1),
+        "two exchanges": lambda images: images.transpose(2, 3).transpose(1, 2),
+        "einsum": lambda images: torch.einsum("nhwc->nchw", images),
     },
     "outer": {
-        "pairs": (lambda a, b: a * b, "Make `a` a column"),
-        "turned": (lambda a, b: a * b.unsqueeze(1), "the table is turned"),
-        "a row": (lambda a, b: a.unsqueeze(0) * b, r"as a column, `unsqueeze\(1\)`"),
-        "two columns": (lambda a, b: a.unsqueeze(1) * b.unsqueeze(1), "leave `b` a row"),
-        "summed up": (lambda a, b: a @ b, "leave them as a table"),
-        "added": (lambda a, b: a.unsqueeze(1) + b, "you added"),
-        "a loop": (multiply_in_a_loop, "there is a loop in it. With a dimension of size 1"),
+        "None": lambda a, b: a[:, None] * b[None, :],
+        "ready-made": torch.outer,
+        "a matrix product": lambda a, b: a.reshape(-1, 1) @ b.reshape(1, -1),
+        "einsum": lambda a, b: torch.einsum("n,m->nm", a, b),
     },
     "linear": {
-        "not transposed": (lambda x, weight, bias: x @ weight + bias, "transpose it, `weight.T`"),
-        "no bias": (lambda x, weight, bias: x @ weight.T, "adding `bias` is still to come"),
-        "turned": (lambda x, weight, bias: (x @ weight.T + bias).T, "the table is turned"),
-        "a minus": (lambda x, weight, bias: x @ weight.T - bias, "subtracted `bias`"),
+        "ready-made": F.linear,
+        "einsum": lambda x, weight, bias: torch.einsum("nd,kd->nk", x, weight) + bias,
+        "broadcast": lambda x, weight, bias: (x.unsqueeze(1) * weight).sum(2) + bias,
+        "turned and turned back": lambda x, weight, bias: (weight @ x.T + bias.unsqueeze(1)).T,
+        "a loop": multiply_row_by_row,
     },
     "standardize": {
-        "one mean over everything": (lambda x: (x - x.mean()) / x.std(), "`dim=0` runs down the rows"),
-        "each row instead of each column": (
-            lambda x: (x - x.mean(dim=1, keepdim=True)) / x.std(dim=1, keepdim=True),
-            "each row has mean 0 now",
-        ),
-        "the variance": (lambda x: (x - x.mean(dim=0)) / x.var(dim=0), "divided by the variance"),
-        "only the mean": (lambda x: x - x.mean(dim=0), "dividing by `x.std"),
-        "no parentheses": (lambda x: x - x.mean(dim=0) / x.std(dim=0), "put the difference in parentheses"),
-        "the deviation of NumPy": (lambda x: (x - x.mean(dim=0)) / x.std(dim=0, correction=0), "divides by N - 1"),
-        "a loop": (standardize_in_a_loop, "means of all columns at once"),
+        "keepdim": lambda x: (x - x.mean(0, keepdim=True)) / x.std(0, keepdim=True),
+        "a copy, in place": standardize_a_copy,
+        "by hand": lambda x: (x - x.sum(0) / len(x)) / ((x - x.mean(0)).square().sum(0) / (len(x) - 1)).sqrt(),
+        "columns as rows": lambda x: ((x.T - x.mean(0)[:, None]) / x.std(0)[:, None]).T,
     },
     "pairwise_distances": {
-        "pairs": (lambda a, b: (a - b).square().sum(dim=1).sqrt(), r"`a.unsqueeze\(1\)` lets it meet them all"),
-        "squares": (lambda a, b: (a.unsqueeze(1) - b).square().sum(dim=2), "the root, `sqrt`, is still to come"),
-        "without signs": (lambda a, b: (a.unsqueeze(1) - b).abs().sum(dim=2), "without their signs"),
-        "turned": (lambda a, b: torch.cdist(b, a), "the table is turned"),
-        "a mean": (lambda a, b: (a.unsqueeze(1) - b).square().mean(dim=2).sqrt(), "a distance has the sum"),
-        "dimension 1": (lambda a, b: (a.unsqueeze(1) - b).square().sum(dim=1).sqrt(), "dimension 1, the points of `b`"),
-        "dimension 0": (lambda a, b: (a.unsqueeze(1) - b).square().sum(dim=0).sqrt(), "dimension 0, the points of `a`"),
-        "no dim": (lambda a, b: (a.unsqueeze(1) - b).square().sum().sqrt(), "you added up everything"),
-        "not added up": (lambda a, b: (a.unsqueeze(1) - b).square().sqrt(), "are not added up yet"),
-        "loops": (measure_in_a_loop, "there is a loop in it. With `a` as"),
+        "ready-made": torch.cdist,
+        "a norm": lambda a, b: (a[:, None] - b[None]).norm(dim=-1),
+        "a binomial": lambda a, b: (a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T).clamp(min=0).sqrt(),
+        "vmap": lambda a, b: torch.vmap(lambda point: (b - point).square().sum(1).sqrt())(a),
     },
     "softmax": {
-        "overflow": (lambda x: x.exp() / x.exp().sum(dim=1, keepdim=True), "Subtract the largest number of each row"),
-        "one largest number": (
-            lambda x: (x - x.max()).exp() / (x - x.max()).exp().sum(dim=1, keepdim=True),
-            "largest number of its own",
-        ),
-        "columns": (lambda x: torch.softmax(x, dim=0), "each column adds up to 1"),
-        "no keepdim in the sum": (lambda x: x.exp() / x.exp().sum(dim=1), r"`sum\(dim=1\)` lost its dimension"),
-        "no keepdim in the maximum": (subtract_without_keepdim, r"`max\(dim=1\)` lost its dimension"),
-        "no keepdim at all": (share_without_keepdim, "both need `keepdim=True`"),
-        "one sum": (lambda x: x.exp() / x.exp().sum(), "sum of everything"),
-        "one sum of all rows": (share_one_sum, "the sum of the whole table"),
-        "the logarithm": (lambda x: torch.log_softmax(x, dim=1), "logarithms"),
+        "ready-made": lambda x: torch.softmax(x, dim=1),
+        "logarithms": lambda x: (x - x.logsumexp(1, keepdim=True)).exp(),
+        "unsqueeze": lambda x: (x - x.amax(1)[:, None]).exp() / (x - x.amax(1)[:, None]).exp().sum(1).unsqueeze(1),
+        "a loop": share_row_by_row,
     },
     "double_row_": {
-        "a new row under the old name": (double_a_new_row, r"`x` has not changed.*`x\[row\].mul_\(2\)`"),
-        "a copy": (double_a_copy, "right, but it is a new tensor"),
-        "no return": (double_without_return, "comes back is None, expected `x` itself"),
-        "the row": (double_and_return_the_row, r"another tensor, of shape \(2,\)"),
-        "everything": (lambda x, row: x.mul_(2), "the whole table is doubled"),
-        "a list of rows": (lambda x, row: x[[row]].mul_(2), r"`x\[\[row\]\]` make new tensors"),
+        "assigned": double_by_assignment,
+        "a name for the row": double_a_named_row,
+        "a loop": double_number_by_number,
+        "added to itself": lambda x, row: x[row].add_(x[row]) is None or x,
     },
     "to_tensor": {
-        "shared": (torch.from_numpy, "keeps the type of the array, here float64"),
-        "copied as it is": (torch.tensor, "keeps the type of the array, here float64"),
-        "shared where nothing is converted": (
-            lambda array: torch.from_numpy(array).float(),
-            "array of float32.*`.float..` copies only if",
-        ),
-        "an array": (lambda array: array.astype(np.float32), "is a NumPy array"),
+        "float after a copy": lambda array: torch.tensor(array).float(),
+        "a clone": lambda array: torch.from_numpy(array).float().clone(),
+        "NumPy converts": lambda array: torch.from_numpy(array.astype(np.float32)),
+        "copy=True": lambda array: torch.from_numpy(array).to(torch.float32, copy=True),
     },
     "contact_sheet": {
-        "reshape alone": (
-            lambda images, columns: images.reshape(-1, columns * images.shape[2]) / 255,
-            "the pictures are torn. `permute` has to come between",
+        "pasted": paste,
+        "rows joined": join_rows,
+        "einsum": lambda images, columns: (
+            torch.einsum("rchw->rhcw", images.unflatten(0, (-1, columns)) / 255).flatten(2).flatten(0, 1)
         ),
-        "down the columns": (fill_downwards, "run down the columns"),
-        "not divided": (tile, "dividing by 255 is still to come"),
-        "0 to 255": (lambda images, columns: tile(images, columns).float(), "from 0 to 255; divide by 255"),
-        "rows for columns": (
-            lambda images, columns: tile(images, len(images) // columns) / 255,
-            "how many pictures stand side by side",
-        ),
-        "divided as whole numbers": (lambda images, columns: tile(images, columns) // 255, "divide with `/`"),
     },
 }
 
-RIGHT = {}
+WRONG = {
+    "hours": {
+        "a list": (list(range(0, 24, 3)), "is a list, expected a tensor"),
+        "backwards": (torch.arange(21, -1, -3), "the order is reversed"),
+        "int32": (torch.arange(0, 24, 3, dtype=torch.int32), "the numbers are right, in another dtype"),
+        "equal steps": (torch.linspace(0, 21, 8), "but they are decimal numbers"),
+    },
+    "noise_like": {
+        "the global seed": (lambda x: torch.manual_seed(0) and 2 * torch.rand(x.shape) - 1, "is there a seed inside"),
+        "a row for all": (
+            lambda x: torch.zeros(x.shape) + 2 * torch.rand(x.shape[-1]) - 1,
+            r"is only 50 different numbers, expected a number for each\.$",
+        ),
+        "in the middle more often": (lambda x: torch.randn(x.shape).tanh(), r"is 0\.4, expected 0\.5\.$"),
+        "a little too wide": (lambda x: 2.02 * torch.rand(x.shape) - 1.01, "the count of numbers below -1 or above 1"),
+        "in place": (lambda x: x.float().uniform_(-1, 1), "changes its argument `x` in place"),
+        "float64": (lambda x: 2 * torch.rand_like(x, dtype=torch.float64) - 1, r"expected torch\.float32\.$"),
+    },
+    "count_bytes": {
+        "a tensor": (lambda x: torch.tensor(x.numel() * x.element_size()), r"`\.item\(\)` takes it out"),
+        "no parentheses": (lambda x: x.numel() * x.element_size, r"was called with x: \(3, 4\), float32"),
+        "a table of dtypes": (lambda x: {torch.float32: 4}[x.dtype] * x.numel(), r"was tried for shape \(2, 5, 7\)"),
+        "the example": (lambda x: 48, r"your result is 48, expected 560\.$"),
+    },
+    "to_match": {
+        "one or the other": (
+            lambda x, other: x.to(other.dtype) if x.dtype != other.dtype else x.to(other.device),
+            "is on the device cpu, expected meta: `.to` moves",
+        ),
+        "a pair": (lambda x, other: (x.to(other), other), "is a tuple, expected a tensor"),
+    },
+    "replace_negative": {
+        "the whole of it": (torch.zeros_like, r"is \[\[0, 0\], \[0, 0\]\], expected \[\[0, 2\], \[3, 0\]\]\.$"),
+        "rows and columns": (lambda x: torch.stack([x[i].relu() for i in range(x.shape[1])]), r"called with x: \(2, 3\)"),
+        "what leaks": (F.leaky_relu, r"-0\.01, 2\].*, expected \[\[0, 2\], \[3, 0\]\]\.$"),
+    },
+    "pick": {
+        "a loop": (pick_in_a_loop, "there is a loop in it. `gather`"),
+        "a loop of columns": (pick_in_a_loop_of_columns, "there is a loop in it. `gather`"),
+        "lists": (pick_from_lists, "there is a loop in it. `gather`"),
+        "columns of the first row": (lambda scores, chosen: torch.take(scores, chosen), "all are from the first row"),
+        "two rows": (
+            lambda scores, chosen: scores[torch.arange(2), chosen],
+            r"called with scores: \(1, 3\), float32, chosen: \(1,\), int64",
+        ),
+        "the other dimension away": (
+            lambda scores, chosen: scores.gather(1, chosen.unsqueeze(1)).squeeze(0),
+            "a dimension of size 1 is missing or too many",
+        ),
+    },
+    "add_ones": {
+        "on the CPU": (lambda x: torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1), "make the ones where `x` is"),
+        "two rows": (lambda x: torch.cat([x, torch.ones(2, 1)], 1), r"called with x: \(3, 2\), float32$"),
+        "nothing written": (lambda x: torch.cat([x, torch.empty(len(x), 1)], 1), "or from memory that holds nothing"),
+    },
+    "to_channels_first": {
+        "the edges away": (lambda images: images.permute(0, 3, 1, 2).squeeze(), "a dimension of size 1 is missing"),
+        "three colours": (
+            lambda images: torch.stack([images[..., 0], images[..., 1], images[..., 2]], 1),
+            r"called with images: \(5, 1, 4, 1\), float32",
+        ),
+        "a stack in front": (lambda images: torch.stack(images.unbind(3)), "your dimensions are C, N, H, W"),
+    },
+    "outer": {
+        "a loop": (multiply_in_a_loop, "there is a loop in it. With a dimension of size 1"),
+        "a loop of columns": (multiply_in_a_loop_of_columns, "there is a loop in it. With a dimension of size 1"),
+        "two rows": (lambda a, b: a.reshape(2, 1) * b, r"called with a: \(3,\), float32, b: \(3,\), float32"),
+        "summed up": (lambda a, b: (a.unsqueeze(1) * b).sum(1), "that is the sum along the rows"),
+    },
+    "linear": {
+        "a layer of its own": (
+            lambda x, weight, bias: torch.nn.Linear(*weight.T.shape)(x),
+            r"expected \[\[21, 37\]\]\.$",
+        ),
+        "the sum of the biases": (lambda x, weight, bias: x @ weight.T + bias.sum(), r"expected \[\[21, 37\]\]\.$"),
+        "the first example": (lambda x, weight, bias: weight @ x[0] + bias, "that is the first entry alone"),
+    },
+    "standardize": {
+        "a loop": (standardize_in_a_loop, "means of all columns at once"),
+        "a loop of rows": (standardize_row_by_row, "means of all columns at once"),
+        "in place": (standardize_in_place, "changes its argument `x` in place"),
+        "the numbers of the text": (lambda x: (x - 3) / 2, r"expected \[\[-1, -1\], \[0, 1\], \[1, 0\]\]\.$"),
+    },
+    "pairwise_distances": {
+        "loops": (measure_in_a_loop, "there is a loop in it. With `a` as"),
+        "a loop of coordinates": (measure_coordinate_by_coordinate, "there is a loop in it. With `a` as"),
+        "two coordinates": (measure_in_the_plane, r"is \[\[2\.2361, 0\]\], expected \[\[3, 5\]\]\.$"),
+    },
+    "softmax": {
+        "in place": (share_in_place, "changes its argument `x` in place"),
+        "another base": (lambda x: 2**x / (2**x).sum(1, keepdim=True), "nan"),
+        "float64": (
+            lambda x: (x.double().exp() / x.double().exp().sum(1, keepdim=True)).float(),
+            "infinity / infinity",
+        ),
+        "each number by itself": (torch.sigmoid, r"is \[\[1, 1\]\], expected \[\[0\.5, 0\.5\]\]\.$"),
+    },
+    "double_row_": {
+        "a list of rows": (lambda x, row: x[[row]].mul_(2) is None or x, r"`x\[\[row\]\]` make new tensors"),
+        "the next row": (double_the_next_row, r"called with x: \(2, 2\), float32, row: 1"),
+        "two columns": (double_two_columns, "and `row` = 3, `x` differs in 2 of 20"),
+    },
+    "to_tensor": {
+        "another dtype": (lambda array: torch.tensor(array, dtype=np.float32), r"called with array: an array \(2,\)"),
+        "as a tensor": (lambda array: torch.as_tensor(array, dtype=torch.float32), "they share memory"),
+        "a slice of one": (lambda array: torch.tensor(array[None], dtype=torch.float32), "a dimension of size 1"),
+    },
+    "contact_sheet": {
+        "rounded": (lambda images, columns: paste(images, columns).round(), "rounded to whole ones"),
+        "28 pixels": (lambda images, columns: images.reshape(-1, columns * 28) / 255, "was tried for four pictures"),
+        "a division with a point": (
+            lambda images, columns: images.reshape(len(images) / columns, -1),
+            "was tried for four pictures",
+        ),
+    },
+}

@@ -40,11 +40,13 @@ def hours():
 hours.example(gives={"`hours`": torch.tensor([0, 3, 6, 9, 12, 15, 18, 21])})
 hours.mistakes(
     {
-        "`arange` does not include its end, so an end of 21 stops at 18": lambda: torch.arange(0, 21, 3),
+        "the last hour, 21, is missing; `arange` does not include its end": lambda: torch.arange(0, 21, 3),
         "24 is in it; `arange` stops before its end, and yours lies after 24": lambda: torch.arange(0, 25, 3),
         "the numbers are right, but they are decimal numbers; `arange` of whole numbers, without a point, gives "
         "`int64`": lambda: torch.arange(0.0, 24, 3),
         "the first hour, 0, is missing": lambda: torch.arange(3, 24, 3),
+        "these are all numbers up to 20; the third argument of `arange` is the step": lambda: torch.arange(21),
+        "the step comes third, after the end": lambda: torch.arange(0, 3, 24),
         "the last hour is 21, and the first is 0": lambda: torch.arange(3, 27, 3),
         "the hours are right; one pair of brackets too many makes them a table": lambda: torch.arange(0, 24, 3)[None],
         "the hours are right, but as a column; a row has the shape (8,)": lambda: torch.arange(0, 24, 3)[:, None],
@@ -60,6 +62,7 @@ hours.mistakes(
 def draw(attempt, x):
     """Observe what any right answer has in common: it is drawn anew, evenly, for each place."""
     noise = attempt(x)
+    noise = noise.clone() if isinstance(noise, Tensor) else noise
     kind = torch.zeros_like(noise) if isinstance(noise, Tensor) else noise
     if x.numel() < 1000 or not isinstance(noise, Tensor) or noise.dtype != torch.float32 or noise.shape != x.shape:
         return {"your result": kind}
@@ -70,7 +73,11 @@ def draw(attempt, x):
     return {
         "your result": kind,
         f"what fills the {x.numel()} places of your result": Words(
-            "a number for each" if different > 0.9 * x.numel() else f"{different} numbers, repeated"
+            "a number for each"
+            if different > 0.9 * x.numel()
+            else f"only {different} different numbers"
+            if different > 1
+            else "one number"
         ),
         "the range of your result": [round(low, 1) + 0.0, round(high, 1) + 0.0],
         "the count of numbers below -1 or above 1 in your result": int((noise.abs() > 1).sum()),
@@ -106,7 +113,6 @@ noise_like.example(
 def tensors_of_many_dtypes():
     yield (torch.arange(6).reshape(2, 3),)
     yield (torch.arange(3000).reshape(30, 1, 100),)
-    yield (torch.tensor(7.0),)
     yield (torch.ones(3, dtype=torch.float64),)
     for dtype in torch.uint8, torch.bool, torch.float16, torch.int32:
         yield (torch.ones(2, 3, 4, dtype=dtype),)
@@ -124,7 +130,7 @@ def bell(x):
 noise_like.mistakes(
     {
         "that is the range of `rand_like`. Make it twice as wide, then move it down": drawn,
-        "you have moved the range of `rand_like`; it should be twice as wide, too": lambda x: drawn(x) - 1,
+        "the range should be twice as wide; double what `rand_like` gives, then subtract 1": lambda x: drawn(x) - 1,
         "the range has the right middle, but it should be twice as wide": lambda x: drawn(x) - 0.5,
         "the range has the right width; now move it down": lambda x: 2 * drawn(x),
         "you subtracted before you multiplied; double first, then subtract 1": lambda x: 2 * (drawn(x) - 1),
@@ -135,6 +141,9 @@ noise_like.mistakes(
         "`clamp` puts all that lies outside onto the bounds; `rand_like` draws evenly": lambda x: bell(x).clamp(-1, 1),
         "these are whole numbers; `rand_like` draws from all that lies between": (
             lambda x: torch.randint(-1, 2, x.shape).float()
+        ),
+        "between -1 and 1 there are three whole numbers alone; `rand_like` draws from all that lies between": (
+            lambda x: torch.randint(-1, 2, x.shape)
         ),
         "it is one number, repeated; draw a number for each place": lambda x: 2 * torch.rand(1).expand(x.shape) - 1,
         "`x` gives the shape alone; leave its numbers out": lambda x: x * (2 * drawn(x) - 1.0),
@@ -205,6 +214,9 @@ count_bytes.mistakes(
         ),
         "you added; each of the numbers takes that many bytes": lambda x: x.numel() + x.element_size(),
         "`untyped_storage` also counts what belongs to the larger table": lambda x: x.untyped_storage().nbytes(),
+        "the number is right; it should be an `int`, as whole numbers give it": (
+            lambda x: float(x.numel() * x.element_size())
+        ),
         "that is not the size of the numbers, but of the object of Python that holds them": (
             lambda x: sys.getsizeof(x)
         ),
@@ -272,13 +284,23 @@ to_match.mistakes(
 # ------------------------------------------------------------------------------------------------------ index and slice
 
 
+def change_a_copy(attempt, x):
+    result = attempt(x)
+    shared = isinstance(result, Tensor) and result.numel() and result.data_ptr() == x.data_ptr()
+    return {
+        "your result": result,
+        "`x`, after the call,": x,
+        "the memory of your result": Words("that of `x`" if shared else "its own"),
+    }
+
+
 @exercise(
     hints=(
         "Which mask marks the entries that have to change?",
         "`clone` the tensor first, so that `x` stays as it is; then assign to the copy through the mask.",
         "`result = x.clone()`, then `result[result < 0] = 0`.",
     ),
-    observe=lambda attempt, x: {"your result": attempt(x), "`x`, after the call,": x},
+    observe=change_a_copy,
 )
 def replace_negative(x):  # any shape -> the same shape
     result = x.clone()
@@ -297,7 +319,6 @@ def signs():
     yield (torch.tensor([[-3.0], [-0.01]]),)
     yield (torch.tensor(-7.0),)
     yield (1000 * torch.randn(2, 3, 4),)
-    yield (torch.zeros(0, 2),)
 
 
 def replace_in_x(x):
@@ -320,6 +341,9 @@ replace_negative.mistakes(
         "that is 1 where `x` is positive; the numbers themselves should stay": lambda x: (x > 0).float(),
         "that is `x` as it was; change a copy, and return the copy": lambda x: x.clone(),
         "you changed `x` itself; `clone` it first, and change the copy": replace_in_x,
+        "where nothing is negative, you return `x` itself; a copy is wanted there, too": (
+            lambda x: x.relu() if (x < 0).any() else x
+        ),
         "the negative ones became 1": lambda x: torch.where(x < 0, 1.0, x),
         "small positive numbers became 0, too; only what is below 0 changes": lambda x: torch.where(x < 1, 0.0, x),
         "the numbers were cut to whole ones; leave the dtype as it is": lambda x: x.clamp(min=0).trunc(),
@@ -382,6 +406,9 @@ pick.mistakes(
         "these are the largest entries of the rows; you want those that `chosen` names": (
             lambda scores, chosen: scores.amax(1)
         ),
+        "these are the places of the largest entries; you want those that `chosen` names": (
+            lambda scores, chosen: scores.argmax(1)
+        ),
         "these are the places; you want the entries of `scores` there": lambda scores, chosen: chosen,
         f"all are from the first row, and as a table; {column}": (
             lambda scores, chosen: scores.gather(1, chosen.unsqueeze(0))
@@ -406,7 +433,7 @@ pick.mistakes(
             lambda scores, chosen: scores[chosen, torch.arange(len(chosen))]
         ),
         "`one_hot` finds out itself how many columns there are, and is too narrow if nobody chose the last; tell it, "
-        "`num_classes=scores.shape[1]`": (lambda scores, chosen: (torch.nn.functional.one_hot(chosen) * scores).sum(1)),
+        "`num_classes=scores.shape[1]`": (lambda scores, chosen: (scores * torch.nn.functional.one_hot(chosen)).sum(1)),
         "a mask that is too narrow does not fit; tell `one_hot` how many columns there are, "
         "`num_classes=scores.shape[1]`": (lambda scores, chosen: scores[torch.nn.functional.one_hot(chosen).bool()]),
         "columns are counted from 0": lambda scores, chosen: scores.gather(1, chosen.unsqueeze(1) - 1).squeeze(1),
@@ -482,6 +509,7 @@ add_ones.mistakes(
         "a row of N ones, `x[:, 0]`, has one dimension, and a table two: the slice `x[:, :1]` keeps the dimension": (
             lambda x: torch.cat([x, torch.ones_like(x[:, 0])], 1)
         ),
+        "`cat` takes the tensors as one list, `[x, ones]`": lambda x: torch.cat(x, torch.ones_like(x[:, :1]), dim=1),
         "`stack` needs equal shapes, and makes a new dimension; `cat` puts tables side by side": (
             lambda x: torch.stack([x, torch.ones_like(x[:, :1])], 1)
         ),
@@ -525,6 +553,9 @@ to_channels_first.mistakes(
     {
         "`reshape` and `view` give the right shape and mix up the colours; `permute` exchanges dimensions": (
             lambda images: images.reshape(len(images), -1, *images.shape[1:3])
+        ),
+        "`reshape` mixes up the colours, and there may be more or less than 3; `permute` exchanges dimensions": (
+            lambda images: images.reshape(-1, 3, *images.shape[1:3])
         ),
         "these are the images as they came: `permute` changes nothing in them, use what it returns": (
             lambda images: images
@@ -883,38 +914,41 @@ def rows_of_scores():
         yield (3 * torch.randn(shape),)
 
 
-softmax.mistakes(
-    combine(
-        lambda lower, share, x: share(lower(x).exp()),
-        {
-            "": lambda x: x - x.amax(1, keepdim=True),
-            "`exp` of 1000 is infinity, and of -1000 it is 0; subtract the largest number of each row first": (
-                lambda x: x
-            ),
-            "you subtracted the largest number of the whole table, which is far above some rows; each row has a "
-            "largest number of its own, `max(dim=1, keepdim=True)`": lambda x: x - x.max(),
-            "`max(dim=1)` lost its dimension, and its numbers met the columns; `keepdim=True` keeps it": (
-                lambda x: x - x.amax(1)
-            ),
-            "you subtracted the largest number of each column; each row has its own, `max(dim=1, keepdim=True)`": (
-                lambda x: x - x.amax(0)
-            ),
-        },
-        {
-            "": lambda powers: powers / powers.sum(1, keepdim=True),
-            "each column adds up to 1, expected each row; `sum(dim=1, keepdim=True)` adds up a row": (
-                lambda powers: powers / powers.sum(0)
-            ),
-            "you divided by the sum of everything; each row has its own, `sum(dim=1, keepdim=True)`": (
-                lambda powers: powers / powers.sum()
-            ),
-            "`sum(dim=1)` lost its dimension, and its numbers met the columns; `keepdim=True` keeps it": (
-                lambda powers: powers / powers.sum(1)
-            ),
-            "dividing the powers of each row by their sum is still to come": lambda powers: powers,
-        },
-    )
+TABLE_MAX = (
+    "you subtracted the largest number of the whole table, which is far above some rows; each row has a largest number "
+    "of its own, `max(dim=1, keepdim=True)`"
 )
+TABLE_SUM = "you divided by the sum of everything; each row has its own, `sum(dim=1, keepdim=True)`"
+COLUMN_MAX = "you subtracted the largest number of each column; each row has its own, `max(dim=1, keepdim=True)`"
+COLUMN_SUM = "each column adds up to 1, expected each row; `sum(dim=1, keepdim=True)` adds up a row"
+wrong_steps = combine(
+    lambda lower, share, x: share(lower(x).exp()),
+    {
+        "": lambda x: x - x.amax(1, keepdim=True),
+        "`exp` of 1000 is infinity, and of -1000 it is 0; subtract the largest number of each row first": (lambda x: x),
+        TABLE_MAX: lambda x: x - x.max(),
+        "`max(dim=1)` lost its dimension, and its numbers met the columns; `keepdim=True` keeps it": (
+            lambda x: x - x.amax(1)
+        ),
+        COLUMN_MAX: lambda x: x - x.amax(0),
+    },
+    {
+        "": lambda powers: powers / powers.sum(1, keepdim=True),
+        COLUMN_SUM: lambda powers: powers / powers.sum(0),
+        TABLE_SUM: lambda powers: powers / powers.sum(),
+        "`sum(dim=1)` lost its dimension, and its numbers met the columns; `keepdim=True` keeps it": (
+            lambda powers: powers / powers.sum(1)
+        ),
+        "dividing the powers of each row by their sum is still to come": lambda powers: powers,
+    },
+)
+wrong_steps["each column adds up to 1, expected each row; `dim=1` runs along a row"] = wrong_steps.pop(
+    f"{COLUMN_MAX}; {COLUMN_SUM}"
+)
+wrong_steps["the whole table adds up to 1, expected each row; `dim=1` runs along a row"] = wrong_steps.pop(
+    f"{TABLE_MAX}; {TABLE_SUM}"
+)
+softmax.mistakes(wrong_steps)
 softmax.mistakes(
     {
         "the result is right where nothing was clamped; subtract the largest number of each row instead": (
@@ -926,6 +960,9 @@ softmax.mistakes(
         ),
         "you subtracted the smallest number of each row; what lies far above it is still too large for `exp`": (
             lambda x: (x - x.amin(1, keepdim=True)).exp() / (x - x.amin(1, keepdim=True)).exp().sum(1, keepdim=True)
+        ),
+        "you subtracted the place of the largest number of each row, and not the number": (
+            lambda x: (x - x.argmax(1, keepdim=True)).exp() / (x - x.argmax(1, keepdim=True)).exp().sum(1, keepdim=True)
         ),
         "these are the logarithms of the shares": lambda x: torch.log_softmax(x, 1),
         "`max` with a `dim` returns two tensors, the values and their places; take the first": (
@@ -1014,7 +1051,7 @@ double_row_.mistakes(
         "`x` has changed as it should; return all of it, and not the row": (
             then_return(double_in, lambda x, changed, row: x[row])
         ),
-        "`x` has changed as it should; return `x`, and not a copy": (
+        "`x` has changed as it should; return `x` itself, and not another tensor made of it": (
             then_return(double_in, lambda x, changed, row: x.clone())
         ),
         "the whole table is doubled; `x[row]` is the row": lambda x, row: x.mul_(2),
@@ -1065,6 +1102,7 @@ def arrays():
     for dtype in np.float64, np.float32, np.int32, np.uint8, np.float16:
         yield (np.array([[1.5, 2.0], [0.25, 4.0]]).astype(dtype),)
     yield (np.array([True, False]),)
+    yield (np.linspace(-1000, 1000, 7),)
     yield (np.array(2.5),)
     yield (np.zeros((0, 3), dtype=np.float32),)
     yield (np.arange(24.0, dtype=np.float32).reshape(2, 3, 4).T - 11.5,)
@@ -1075,8 +1113,10 @@ to_tensor.mistakes(
     {
         f"{keeps}; and `from_numpy` shares its memory": torch.from_numpy,
         keeps: torch.tensor,
-        "they share memory. `from_numpy` and `as_tensor` share it, and `.float()` and `.to` copy only if there is "
-        "something to convert; `torch.tensor` always copies": lambda array: torch.from_numpy(array).float(),
+        "they share memory. `from_numpy`, `as_tensor` and `torch.Tensor` share it, and `.float()` and `.to` copy only "
+        "if there is something to convert; `torch.tensor`, with a small t, always copies": lambda array: (
+            torch.from_numpy(array).float()
+        ),
         "this copy is still an array; `torch.tensor` makes a tensor": lambda array: array.astype(np.float32),
         "a list of whole numbers gives `int64`; say `dtype=torch.float32`": lambda array: torch.tensor(array.tolist()),
         "the usual type of NumPy is `float64`; ask for `torch.float32`": (
@@ -1084,6 +1124,9 @@ to_tensor.mistakes(
         ),
         "what follows the decimal point was cut off; convert to `torch.float32` alone": (
             lambda array: torch.tensor(array).int().float()
+        ),
+        "`float16` keeps three digits or so; ask for `torch.float32` at once": (
+            lambda array: torch.tensor(array, dtype=torch.float16).float()
         ),
         "the shape is lost; leave it as it is": lambda array: torch.tensor(array, dtype=torch.float32).flatten(),
     }
@@ -1132,6 +1175,9 @@ def albums():
         yield case(images, columns, name=f"for {kind.replace('1 pictures', 'one picture')} and `columns` = {columns}")
 
 
+TILES = "rows", "columns", "H", "W"
+
+
 def tile(images, columns):
     return images.reshape(-1, columns, *images.shape[1:]).permute(0, 2, 1, 3).reshape(-1, columns * images.shape[2])
 
@@ -1159,7 +1205,7 @@ contact_sheet.mistakes(
             "": lambda sheet: sheet / 255,
             "dividing by 255 is still to come": lambda sheet: sheet,
             "the numbers run from 0 to 255; divide by 255": lambda sheet: sheet.float(),
-            "`//` leaves whole numbers, which cannot hold what lies between 0 and 1; divide with `/`": (
+            "whole numbers cannot hold what lies between 0 and 1; divide with `/`, and leave the dtype that it gives": (
                 lambda sheet: sheet // 255
             ),
             "you divided by 256; the largest number of `uint8` is 255": lambda sheet: sheet / 256,
@@ -1176,6 +1222,12 @@ contact_sheet.mistakes(
         "all pictures stand in one row; after `columns` of them, the next row begins": (
             lambda images, columns: tile(images, len(images)) / 255
         ),
+        "`columns` pictures stand one below the other; they should stand side by side": (
+            lambda images, columns: tile_downwards(images, len(images) // columns) / 255
+        ),
+        "that is the first row of pictures alone; is `return` inside a loop?": (
+            lambda images, columns: tile(images[:columns], columns) / 255
+        ),
         "each picture is turned: its rows and columns have changed places": (
             lambda images, columns: tile(images.transpose(1, 2), columns) / 255
         ),
@@ -1191,5 +1243,18 @@ contact_sheet.mistakes(
                 / 255
             )
         ),
+    }
+)
+contact_sheet.mistakes(
+    {
+        f"`permute` made ({', '.join(TILES[old] for old in order)}) of (rows, columns, H, W); (rows, H, columns, W) "
+        "puts the pictures side by side": partial(
+            lambda images, columns, order: (
+                images.reshape(-1, columns, *images.shape[1:]).permute(order).reshape(-1, columns * images.shape[2])
+                / 255
+            ),
+            order=order,
+        )
+        for order in [(0, 1, 3, 2), (0, 2, 3, 1), (0, 3, 1, 2), (0, 3, 2, 1)]
     }
 )
