@@ -272,7 +272,10 @@ WRONG = {
     },
     "replace_negative": {
         "the whole of it": (torch.zeros_like, r"is \[\[0, 0\], \[0, 0\]\], expected \[\[0, 2\], \[3, 0\]\]\.$"),
-        "rows and columns": (lambda x: torch.stack([x[i].relu() for i in range(x.shape[1])]), r"called with x: \(2, 3\)"),
+        "rows and columns": (
+            lambda x: torch.stack([x[i].relu() for i in range(len(x[0]))]),
+            r"called with x: \(2, 3\)",
+        ),
         "what leaks": (F.leaky_relu, r"-0\.01, 2\].*, expected \[\[0, 2\], \[3, 0\]\]\.$"),
     },
     "pick": {

@@ -509,7 +509,7 @@ add_ones.mistakes(
         "a row of N ones, `x[:, 0]`, has one dimension, and a table two: the slice `x[:, :1]` keeps the dimension": (
             lambda x: torch.cat([x, torch.ones_like(x[:, 0])], 1)
         ),
-        "`cat` takes the tensors as one list, `[x, ones]`": lambda x: torch.cat(x, torch.ones_like(x[:, :1]), dim=1),
+        "`cat` takes the tensors as one list, `[x, ones]`": lambda x: torch.cat(x, x[:, :1] * 0 + 1, dim=1),
         "`stack` needs equal shapes, and makes a new dimension; `cat` puts tables side by side": (
             lambda x: torch.stack([x, torch.ones_like(x[:, :1])], 1)
         ),
