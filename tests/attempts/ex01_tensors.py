@@ -342,7 +342,7 @@ WRONG = {
     "double_row_": {
         "a list of rows": (lambda x, row: x[[row]].mul_(2) is None or x, r"`x\[\[row\]\]` make new tensors"),
         "the next row": (double_the_next_row, r"called with x: \(2, 2\), float32, row: 1"),
-        "two columns": (double_two_columns, "and `row` = 3, `x` differs in 2 of 20"),
+        "two columns": (double_two_columns, "and `row` = 1, `x` differs in 2 of 20"),
     },
     "to_tensor": {
         "another dtype": (lambda array: torch.tensor(array, dtype=np.float32), r"called with array: an array \(2,\)"),

@@ -69,7 +69,7 @@ def draw(attempt, x):
     low, high = noise.min().item(), noise.max().item()
     different = noise.unique().numel()
     middle = (noise.abs() < 0.5).float().mean().item()
-    ordered = noise.flatten().diff().ge(0).all()
+    ordered = noise.diff(dim=-1).ge(0).all()
     return {
         "your result": kind,
         f"what fills the {x.numel()} places of your result": Words(
@@ -205,6 +205,9 @@ count_bytes.mistakes(
         "`len(x)` counts along the first dimension only; `x.numel()` counts all numbers": (
             lambda x: len(x) * x.element_size()
         ),
+        "`x.shape[0]` counts along the first dimension only; `x.numel()` counts all numbers": (
+            lambda x: x.shape[0] * x.element_size()
+        ),
         "you took two dimensions; there may be any number of them, and `x.numel()` counts all numbers": (
             lambda x: x.shape[0] * x.shape[1] * x.element_size()
         ),
@@ -339,7 +342,8 @@ replace_negative.mistakes(
         "that is the mask; use it as an index to set those entries to 0": lambda x: x < 0,
         "that is the mask of what stays; take the numbers of `x` where it is True, and 0 elsewhere": lambda x: x > 0,
         "that is 1 where `x` is positive; the numbers themselves should stay": lambda x: (x > 0).float(),
-        "that is `x` as it was; change a copy, and return the copy": lambda x: x.clone(),
+        "that is `x` itself, as it was; change a copy, and return the copy": lambda x: x,
+        "that is a copy of `x`, and nothing has changed in it; assign to it, `result[mask] = 0`": lambda x: x.clone(),
         "you changed `x` itself; `clone` it first, and change the copy": replace_in_x,
         "where nothing is negative, you return `x` itself; a copy is wanted there, too": (
             lambda x: x.relu() if (x < 0).any() else x
@@ -1013,6 +1017,7 @@ def tables_and_rows():
     yield torch.tensor([[1.5, 0.0], [3.0, -5.0], [7.0, 4.0]]), 2
     yield torch.tensor([[3.0, -7.0]]), 0
     yield torch.tensor([[3.0], [4.0], [5.0]]), 1
+    yield torch.randn(5, 4), 1
     yield torch.randn(5, 4), 3
     yield torch.randn(3, 3), 1
 
@@ -1103,7 +1108,6 @@ def arrays():
         yield (np.array([[1.5, 2.0], [0.25, 4.0]]).astype(dtype),)
     yield (np.array([True, False]),)
     yield (np.linspace(-1000, 1000, 7),)
-    yield (np.array(2.5),)
     yield (np.zeros((0, 3), dtype=np.float32),)
     yield (np.arange(24.0, dtype=np.float32).reshape(2, 3, 4).T - 11.5,)
 
