@@ -262,6 +262,16 @@ def test_what_is_to_predict_is_answered_by_the_cell_below(path):
             assert following.cell_type == "code", cell.source
 
 
+UNSPOILED = {"00_quickstart"}
+
+
+@pytest.mark.parametrize("name", sorted(UNSPOILED))
+def test_no_cell_below_a_prompt_asserts_the_answer(name):
+    for cell, following in pairwise(read(NOTEBOOKS[0].with_name(f"{name}.ipynb")).cells):
+        if "> **Predict.** " in cell.source:
+            assert not re.search(r"^\s*(assert |torch\.testing\.)", following.source, re.MULTILINE), following.source
+
+
 @each_notebook
 def test_one_mistake_is_made_on_purpose_and_then_read(path):
     cells = read(path).cells

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyArrowPatch
@@ -22,7 +24,7 @@ def draw_network(sizes: Sequence[int], labels: Sequence[str] | None = None) -> F
     with course_style():
         figure, axes = _make_canvas(7.0, 3.2)
         columns = [_place_column(2.2 * x, size) for x, size in enumerate(sizes)]
-        for left, right in zip(columns, columns[1:], strict=False):
+        for left, right in pairwise(columns):
             for start in left:
                 for end in right:
                     axes.plot(*zip(start, end, strict=True), color="#bbbbbb", linewidth=0.6, zorder=1)
@@ -44,9 +46,20 @@ def draw_cycle(steps: Sequence[str]) -> Figure:
         angles = [math.pi / 2 - 2 * math.pi * number / len(steps) for number in range(len(steps))]
         places = [(2.6 * math.cos(angle), 1.3 * math.sin(angle)) for angle in angles]
         for place, step, after in zip(places, steps, [*places[1:], places[0]], strict=True):
-            box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": BLUE, "linewidth": 1.6}
+            box: dict[str, Any] = {
+                "boxstyle": "round,pad=0.5",
+                "facecolor": "white",
+                "edgecolor": BLUE,
+                "linewidth": 1.6,
+            }
             axes.text(*place, step, ha="center", va="center", bbox=box, linespacing=1.5, zorder=2)
-            arrow = {"arrowstyle": "-|>", "mutation_scale": 16, "shrinkA": 42, "shrinkB": 42, "color": GREY}
+            arrow: dict[str, Any] = {
+                "arrowstyle": "-|>",
+                "mutation_scale": 16,
+                "shrinkA": 42,
+                "shrinkB": 42,
+                "color": GREY,
+            }
             axes.add_patch(FancyArrowPatch(place, after, connectionstyle="arc3,rad=-0.25", zorder=1, **arrow))
         axes.set(xlim=(-4, 4), ylim=(-2.1, 2.1), aspect="equal")
         return figure
