@@ -521,6 +521,14 @@ def test_what_is_equal_up_to_rounding_passes(result, expected):
 def test_whole_numbers_are_compared_exactly():
     with pytest.raises(AssertionError):
         expect_close(torch.tensor([1_000_000]), torch.tensor([1_000_001]))
+    for other in 1_000_000, 10**40:
+        assert find_difference(other, 1_000_001) is not None
+
+
+def test_a_number_of_numpy_is_equal_to_another_one_and_to_no_number_of_pythons():
+    assert find_difference(np.uint32(3), np.uint32(3)) is None
+    assert find_difference(np.uint32(3), np.uint32(4)) is not None
+    assert find_difference(np.uint32(3), 3) is not None
 
 
 def test_arrays_and_tables_are_compared_as_a_whole():
