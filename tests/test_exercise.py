@@ -551,6 +551,7 @@ def test_the_name_stands_in_the_message():
         ([torch.arange(6.0).reshape(1, 2, 3)], [torch.arange(6.0).reshape(1, 2, 3).mT], "last two dimensions"),
         ([torch.arange(4.0).unsqueeze(1)], [torch.arange(4.0)], "dimension of size 1"),
         ([torch.arange(4.0).long()], [torch.arange(4.0)], "in another dtype"),
+        ([np.array([1, 2, 4], dtype=">u4")], [torch.tensor([1, 2, 4])], "in another dtype"),
         ([torch.tensor([1, 2, 3])], [torch.tensor([1.5, 2.5, 3.2])], "cut off"),
         ([torch.tensor([-1.0, 2.0, 3.0])], [torch.tensor([1.0, -2.0, -3.0])], "sign is turned"),
         ([torch.tensor([3.0, 1.0, 2.0])], [torch.tensor([1.0, 2.0, 3.0])], "shifted by one place"),
