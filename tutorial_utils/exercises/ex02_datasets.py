@@ -1,4 +1,3 @@
-# mypy: disable-error-code="attr-defined"  # a decorated class is an exercise, and mypy takes it for the class
 """The exercises of notebook 02, data sets and loaders."""
 
 import itertools
