@@ -1,7 +1,6 @@
 """The exercises of notebook 02, data sets and loaders."""
 
 import itertools
-import operator
 import pickle
 import struct
 import tempfile
@@ -55,7 +54,8 @@ class OneByOne(Dataset):
         return len(self.rows)
 
     def __getitem__(self, index):
-        index = operator.index(index)
+        if not hasattr(index, "__index__"):
+            raise TypeError(f"this data set takes one index at a time, a whole number, and got {name_type(index)}")
         return self.rows[index], self.labels[index]
 
 
@@ -135,8 +135,9 @@ def windows_by(choose=None, length=lambda count, size: count - size):
 
 Windows.mistakes(
     {
-        "2 is the size of the example; use `size`": windows_by(
-            lambda x, size, i: (x[i : i + 2], x[i + 2]), lambda count, size: count - 2
+        "2 is the size of the example; use `size`": windows_by(lambda x, size, i: (x[i : i + 2], x[i + 2])),
+        "your windows stand side by side; they overlap: each starts one value after the one before": windows_by(
+            length=lambda count, size: (count - 1) // size
         ),
         "the last of these windows has no value after it that could be its label": windows_by(
             length=lambda count, size: count - size + 1
@@ -234,6 +235,7 @@ count_batches.mistakes(
         "`round` goes up or down to the nearest whole number; a short batch counts as one however short it is": (
             lambda n, size, drop: n // size if drop else round(n / size)
         ),
+        "that is upside down: divide `examples` by `batch_size`": lambda n, size, drop: size // n,
         "that is how many examples are left over; `//` says how many batches are full": (
             lambda n, size, drop: n % size
         ),
@@ -263,7 +265,7 @@ def batches_of(attempt, *inputs):
     seen = {"your result": Words("a list of batches"), "the number of batches": len(batches)}
     for number, batch in enumerate(batches):
         name = f"batch {number}"
-        seen |= take_apart(batch, name, "a pair", f"the rows of {name}", f"the labels of {name}")
+        seen |= take_apart(batch, name, "a pair", f"`rows` of {name}", f"`labels` of {name}")
     return seen
 
 
@@ -298,10 +300,10 @@ make_batches.example(
     2,
     gives={
         "the number of batches": 2,
-        "the rows of batch 0": torch.tensor([[9.0, 4.0], [2.0, 8.0]]),
-        "the labels of batch 0": torch.tensor([1, 0]),
-        "the rows of batch 1": torch.tensor([[8.0, 8.0]]),
-        "the labels of batch 1": torch.tensor([1]),
+        "`rows` of batch 0": torch.tensor([[9.0, 4.0], [2.0, 8.0]]),
+        "`labels` of batch 0": torch.tensor([1, 0]),
+        "`rows` of batch 1": torch.tensor([[8.0, 8.0]]),
+        "`labels` of batch 1": torch.tensor([1]),
     },
 )
 
@@ -358,6 +360,12 @@ make_batches.mistakes(
         "only the first batch is there; does a `return` stand inside the loop?": batches_by(
             lambda dataset, order, size: cut(order, size)[:1]
         ),
+        "only the last batch is there; does the `append` stand inside the loop?": batches_by(
+            lambda dataset, order, size: cut(order, size)[-1:]
+        ),
+        "a batch holds the samples of those before it, too; begin with empty lists for each batch": batches_by(
+            lambda dataset, order, size: [order[: i + size] for i in range(0, len(order), size)]
+        ),
         "batches overlap; each starts `batch_size` after the one before": batches_by(
             lambda dataset, order, size: [order[i : i + size] for i in range(len(order))]
         ),
@@ -371,6 +379,9 @@ make_batches.mistakes(
             lambda dataset, order, size: cut(list(dict.fromkeys(order)), size)
         ),
         "`order` is gone through from its end": batches_by(lambda dataset, order, size: cut(order[::-1], size)),
+        "`torch.tensor` makes a tensor of numbers; `torch.stack` joins tensors": collated_by(
+            lambda rows, labels: (torch.tensor(rows), torch.tensor(labels))
+        ),
         "`cat` joins the rows to one long row; `stack` puts them below each other": collated_by(
             lambda rows, labels: (torch.cat(rows), torch.stack(labels))
         ),
@@ -470,6 +481,9 @@ read_shape.mistakes(
         "only the last two bytes of each size were read; all four belong to it": sizes_by(
             lambda content, i: size_at(content, 6 + 4 * i, 2)
         ),
+        "only the first three bytes of each size were read; a slice leaves out its end": sizes_by(
+            lambda content, i: size_at(content, 4 + 4 * i, 3)
+        ),
         "your slices move on by one byte; the sizes begin at 4, 8, 12 and so on": sizes_by(
             lambda content, i: size_at(content, 4 + i)
         ),
@@ -559,7 +573,7 @@ read_labels.mistakes(
         "these are the numbers in the names of the files; the labels are in the second column": (
             lambda path: torch.tensor([int("".join(filter(str.isdigit, name))) for name in read_table(path)[0]])
         ),
-        "column 0 has the names of the files; the labels are in column 1": (
+        "these are texts, and a tensor holds numbers: the labels are in column 1, and `int(...)` makes a number": (
             lambda path: torch.tensor(read_table(path)[0].tolist())
         ),
         "the table has the names, too, and a tensor has numbers alone; choose column 1": (
@@ -574,7 +588,7 @@ read_labels.mistakes(
         "`table[[1]]` is a table of one column; `table[1]` is the column, in one dimension": (
             lambda path: torch.tensor(read_table(path)[[1]].values)
         ),
-        "`squeeze()` takes the dimension of the lines away, too, if there is one line": (
+        "a single label has the shape (1,) still; `squeeze()` and `np.loadtxt` drop this dimension": (
             lambda path: torch.tensor(read_table(path)[[1]].values).squeeze()
         ),
         "float32 has about seven digits, and a larger number loses its last ones on the way": (
@@ -591,9 +605,9 @@ ROWS, LENGTHS, LABELS = "the first result (rows)", "the second result (lengths)"
 
 def padded_by(attempt, samples):
     """Observe the rows and, once they are right, the lengths and the labels."""
+    rows = pad_sequence([row for row, _ in samples], batch_first=True)
     result = attempt(samples)
     seen = take_apart(result, "your result", "three tensors", ROWS, LENGTHS, LABELS)
-    rows = pad_sequence([row for row, _ in samples], batch_first=True)
     right = len(seen) == 1 or find_difference(result[0], rows) is None
     return seen if right else {"your result": seen["your result"], ROWS: result[0]}
 
@@ -638,7 +652,13 @@ def sentences():
         yield case(samples, name=f"for {told}")
 
 
-def padded_with(width=max, fill=torch.zeros, front=False, samples_of=list, dtype=None):
+def padded_with(
+    width=max,
+    fill=torch.zeros,
+    place=lambda row, width: slice(len(row)),
+    samples_of=list,
+    dtype=None,
+):
     """Return a mistaken `pad_batch`: another width, other values behind the rows, other samples."""
 
     def attempt(samples):
@@ -646,11 +666,7 @@ def padded_with(width=max, fill=torch.zeros, front=False, samples_of=list, dtype
         lengths = [len(row) for row in rows]
         padded = fill(len(rows), width(lengths), dtype=dtype)
         for i, row in enumerate(rows):
-            row = row[: padded.shape[1]]
-            if front:
-                padded[i, padded.shape[1] - len(row) :] = row
-            else:
-                padded[i, : len(row)] = row
+            padded[i, place(row, padded.shape[1])] = row
         return padded, torch.tensor(lengths), torch.tensor(labels)
 
     return attempt
@@ -663,9 +679,16 @@ def with_results(change):
 
 pad_batch.mistakes(
     {
-        "the zeros belong behind the values; yours stand before them": padded_with(front=True),
-        "the longest row decides the width; yours are cut off at the shortest": padded_with(width=min),
-        "the longest row decides the width; yours are cut off at the first": padded_with(width=lambda sizes: sizes[0]),
+        "the zeros belong behind the values; yours stand before them": padded_with(
+            place=lambda row, width: slice(width - len(row), None)
+        ),
+        "a row fills the front of its place, `padded[i, :len(row)]`, and not all of it": padded_with(
+            place=lambda row, width: slice(None)
+        ),
+        "the longest row decides the width; yours are cut off at the shortest": with_results(
+            lambda rows, padded, lengths, labels: (padded[:, : lengths.min()], lengths, labels)
+        ),
+        "the longest row decides the width, and not the first one": padded_with(width=lambda sizes: sizes[0]),
         "the longest row decides the width, and one column more is not needed": padded_with(
             width=lambda lengths: max(lengths) + 1
         ),
@@ -753,7 +776,13 @@ sample_weights.mistakes(
         ),
         "all samples have equal weights": lambda labels, shares: torch.ones(len(labels)) / len(labels),
         "that is one weight for each class; `[labels]` picks the weight of each sample": (
+            lambda labels, shares: shares / labels.bincount()
+        ),
+        "there is one weight for each class; `[labels]` picks the weight of each sample": (
             lambda labels, shares: shares / labels.bincount(minlength=len(shares))
+        ),
+        "the last class has no weights; classes go from 0 to K - 1": (
+            lambda labels, shares: sample_weights.answer(labels, shares) * (labels < labels.max())
         ),
         "you multiplied by the size of the class; a larger class must give smaller weights": (
             lambda labels, shares: (shares * labels.bincount(minlength=len(shares)))[labels]
@@ -775,7 +804,7 @@ sample_weights.mistakes(
         "`bincount()` ends with the largest label that is there; with `minlength=len(shares)`, it has one count for "
         "each class": lambda labels, shares: (shares / labels.bincount())[labels],
         "`shares[labels]` has one entry for each sample, the counts have one for each class; `counts[labels]` fits": (
-            lambda labels, shares: shares[labels] / labels.bincount(minlength=len(shares))
+            lambda labels, shares: shares[labels] / labels.bincount()
         ),
         "the weights were divided by their sum; those of class k have to add up to `shares[k]`": (
             lambda labels, shares: sample_weights.answer(labels, shares) / sample_weights.answer(labels, shares).sum()
@@ -945,7 +974,7 @@ split_indices.mistakes(
         "a part of size 0 is to be empty, but `order[-0:]` is everything: count from the front": (
             lambda count, val_size, test_size, seed: (
                 (order := order_of(count, seed))[: count - val_size - test_size],
-                order[count - val_size - test_size : count - test_size],
+                order[count - val_size - test_size : -test_size],
                 order[-test_size:],
             )
         ),
@@ -982,7 +1011,7 @@ def samples_of(attempt, images, labels, indices):
         return {asked: None if result is None else Words(found)}
     seen = {asked: Words("a list of samples"), "the number of samples": len(result)}
     for number, sample in enumerate(result):
-        name = f"sample {number}"
+        name = f"sample {number} of {asked}"
         seen |= take_apart(sample, name, "a pair", f"the image of {name}", f"the label of {name}")
     return seen | {"`len(pictures)`": len(pictures), "`pictures[0]`": pictures[0]}
 
@@ -1055,20 +1084,27 @@ Pictures.example(
     [3, 0],
     gives={
         "the number of samples": 2,
-        "the image of sample 0": torch.tensor([[[1.0, 0.0]]]),  # 255 / 255 and 0 / 255
-        "the label of sample 0": torch.tensor(8),
-        "the image of sample 1": torch.tensor([[[0.0, 1.0]]]),
-        "the label of sample 1": torch.tensor(5),
+        "the image of sample 0 of `__getitems__([3, 0])`": torch.tensor([[[1.0, 0.0]]]),  # 255 / 255 and 0 / 255
+        "the label of sample 0 of `__getitems__([3, 0])`": torch.tensor(8),
+        "the image of sample 1 of `__getitems__([3, 0])`": torch.tensor([[[0.0, 1.0]]]),
+        "the label of sample 1 of `__getitems__([3, 0])`": torch.tensor(5),
     },
+    name="for 4 images of 1 × 2",
 )
 
 
 @Pictures.inputs
 def albums():
-    for shape, indices in ((4, 2, 3), [3, 0, 3]), ((5, 3, 3), [1]), ((1, 2, 1), [0]), ((6, 4, 2), [5, 4, 3, 2, 1, 0]):
-        yield torch.randint(256, shape, dtype=torch.uint8), torch.randint(10, shape[:1]), indices
-    yield torch.full((3, 1, 1), 7, dtype=torch.uint8), torch.arange(3), [1, 1]
-    yield torch.randint(256, (40, 28, 28), dtype=torch.uint8), torch.randint(10, (40,)), [12, 39, 0, 7]
+    for shape, indices in (
+        ((4, 2, 3), [3, 0, 3]),
+        ((5, 3, 3), [1]),
+        ((1, 2, 1), [0]),
+        ((6, 4, 2), [5, 4, 3, 2, 1, 0]),
+        ((3, 1, 1), [1, 1]),
+        ((40, 28, 28), [12, 39, 0, 7]),
+    ):
+        name = f"for {shape[0]} images of {shape[1]} × {shape[2]}"
+        yield case(torch.randint(256, shape, dtype=torch.uint8), torch.randint(10, shape[:1]), indices, name=name)
 
 
 def images_of(self, indices):
@@ -1083,7 +1119,7 @@ Pictures.mistakes(
     {
         sentence: changed(Pictures.answer, __getitems__=getitems)
         for sentence, getitems in {
-            "`list(zip(images, labels))` makes a list of samples of the two": (
+            "`list(zip(images, labels))` makes samples of the two": (
                 lambda self, indices: (images_of(self, indices), self.labels[indices])
             ),
             "`self[indices]` is a single pair, with all images in the place of one": lambda self, indices: self[
@@ -1287,6 +1323,8 @@ def read_back(thing):
 # ------------------------------------------------------------------------------------------------------------- together
 
 VAL, TRAIN = "the validation loader", "the training loader"
+BLOCK = "one block of the data set"
+EVEN = "about the same within a class"
 
 
 def use_of_loaders(attempt, dataset, labels, val_size, batch_size, seed):
@@ -1303,6 +1341,8 @@ def use_of_loaders(attempt, dataset, labels, val_size, batch_size, seed):
         return seen
     val, train = passes_over(*made)
     seen |= seen_of_validation(val)
+    if seen.get("the choice of the validation part") == BLOCK:
+        return seen
     sizes = list(map(len, cut(range(val_size), batch_size)))
     if not val or val[0] != val[1] or len(set(flat(val[0]))) != val_size or list(map(len, val[0])) != sizes:
         return seen
@@ -1316,7 +1356,7 @@ def use_of_loaders(attempt, dataset, labels, val_size, batch_size, seed):
         "with the same seed, the validation part": words[part == set(flat(same_val[0]))],
         "with the same seed, the sequence of the draws": words[train[:1] == same_train],
         "with another seed, the validation part": words[part == set(flat(other_val[0]))],
-        "the state of the global random numbers": Words("as it was" if kept else "another one"),
+        "the state of the global random numbers": Words("as it was" if kept else "changed"),
     }
 
 
@@ -1337,7 +1377,7 @@ def flat(batches):
 
 
 def seen_of_passes(passes, loader):
-    seen = {f"what a pass over {loader} gives": Words("batches" if passes else "an IndexError")}
+    seen = {f"what comes out of {loader}": Words("batches" if passes else "an IndexError")}
     if passes:
         seen[f"the number of samples in a pass over {loader}"] = len(flat(passes[0]))
         seen[f"the list of batch sizes of {loader}"] = list(map(len, passes[0]))
@@ -1351,9 +1391,9 @@ def seen_of_validation(passes):
     positions = sorted(flat(passes[0]))
     block = len(set(positions)) == len(positions) > 4 and positions[-1] - positions[0] == len(positions) - 1
     return seen | {
-        f"the number of different samples in a pass over {VAL}": len(set(positions)),
+        f"what a pass over {VAL} gives": once_or_more(passes[0]),
         f"the order of a second pass over {VAL}": Words("the same" if passes[0] == passes[1] else "another one"),
-        "the choice of the validation part": Words("one block of the data set" if block else "a random one"),
+        "the choice of the validation part": Words(BLOCK if block else "a random one"),
     }
 
 
@@ -1362,13 +1402,22 @@ def seen_of_training(passes, val, labels):
     if not passes:
         return seen
     positions = flat(map(flat, passes))
-    once = len(set(flat(passes[0]))) == len(flat(passes[0]))
+    leaked = set(positions) & set(flat(val[0]))
+    frequency = compare_samples(positions, labels)
+    even = frequency == EVEN
     return seen | {
-        f"the number of validation samples that {TRAIN} gives, too,": len(set(positions) & set(flat(val[0]))),
-        f"what a pass over {TRAIN} draws": Words("each sample once" if once else "some samples several times"),
-        "the frequency of the classes in it": Words(compare_frequencies(labels[positions], labels)),
-        "the frequency of the samples of one class": Words(compare_samples(positions, labels)),
+        f"what {TRAIN} gives of the validation samples": Words("some of them" if leaked else "none of them"),
+        f"what a pass over {TRAIN} draws": once_or_more(passes[0]),
+        "the frequency of single samples among the draws": Words(frequency),
+        "the frequency of the classes among the draws": Words(
+            compare_frequencies(labels[positions], labels) if even else "no question yet"
+        ),
     }
+
+
+def once_or_more(batches):
+    once = len(set(flat(batches))) == len(flat(batches))
+    return Words("each sample once" if once else "some samples several times")
 
 
 def compare_frequencies(drawn, labels):
@@ -1386,10 +1435,14 @@ def compare_frequencies(drawn, labels):
 
 
 def compare_samples(positions, labels):
-    """Return in words whether one sample is drawn far more often than the others of its class."""
+    """Return in words how often samples are drawn, beside the others of their class."""
     times = torch.tensor(positions).bincount(minlength=len(labels))
     means = torch.zeros(int(labels.max()) + 1).index_add(0, labels, times.float()) / labels.bincount().clamp(min=1)
-    return "about the same" if bool((times < 3 * means[labels] + 5).all()) else "far higher for a few of them"
+    if int((times > 0).sum()) < 0.1 * len(labels):
+        return "0 for nearly all of them"
+    return (
+        EVEN if bool((times < 3 * means[labels] + 5).all()) else "far higher for a few than for others of their class"
+    )
 
 
 @exercise(
@@ -1428,7 +1481,7 @@ make_dataloaders.example(
         f"the number of samples in a pass over {VAL}": 24,
         f"the list of batch sizes of {VAL}": [10, 10, 4],
         f"the number of samples in a pass over {TRAIN}": 96,
-        "the frequency of the classes in it": Words("about the same for all"),
+        "the frequency of the classes among the draws": Words("about the same for all"),
     },
     name="for 120 samples, `val_size` = 24 and `batch_size` = 10",
 )
@@ -1508,7 +1561,7 @@ make_dataloaders.mistakes(
         "the sampler draws without the seed; it needs a generator, too: `WeightedRandomSampler(..., "
         "generator=generator)`": loaders_by(seeded=False),
         "the seed has no effect; does the generator get `seed`, or a fixed number?": loaders_by(seed_of=lambda seed: 0),
-        "the last samples are for validation, and the data may be sorted by class; `random_split` chooses at random": (
+        "the data may be sorted by class, and one block holds few classes then; `random_split` chooses at random": (
             loaders_by(
                 split=lambda dataset, size, generator: (
                     Subset(dataset, range(len(dataset) - size)),
@@ -1526,10 +1579,10 @@ make_dataloaders.mistakes(
         ),
         "the sampler chooses positions in the training part, and it has weights for all samples; compute them from "
         "`labels[train_part.indices]`": loaders_by(labels_of=lambda labels, part: labels),
-        "the weights are those of the first samples of the data set; the samples of the training part are "
-        "`train_part.indices`": loaders_by(labels_of=lambda labels, part: labels[: len(part)]),
+        "the weights belong to other samples: number i of the training part is sample `train_part.indices[i]`, so take "
+        "`labels[train_part.indices]`": loaders_by(labels_of=lambda labels, part: labels[: len(part)]),
         "the sampler takes one weight for each sample, not for each class: `(1 / counts)[labels]`": loaders_by(
-            weigh=lambda labels: 1 / labels.bincount().clamp(min=1)
+            weigh=lambda labels: 1 / labels.bincount()
         ),
         "a frequent class must get small weights: 1 divided by the count": loaders_by(
             weigh=lambda labels: labels.bincount()[labels].float()
