@@ -1441,7 +1441,7 @@ def compare_samples(positions, labels):
     if int((times > 0).sum()) < 0.1 * len(labels):
         return "0 for nearly all of them"
     return (
-        EVEN if bool((times < 3 * means[labels] + 5).all()) else "far higher for a few than for others of their class"
+        EVEN if bool((times < 3 * means[labels] + 10).all()) else "far higher for a few than for others of their class"
     )
 
 
