@@ -1301,6 +1301,9 @@ can_be_sent.mistakes(
         "it is True for everything; where `pickle.dumps` raises an error, return False": lambda thing: True,
         "it is False for everything; a mistake of your own inside `try`, such as `pickle.dump` without its s, is "
         "caught, too": lambda thing: False,
+        "`pickle.dumps` returns bytes or raises an error; make True and False of the two": lambda thing: pickle.dumps(
+            thing
+        ),
         "these are the bytes; return True if there are some": says(pickle.dumps, False),
         "is a `return True` missing?": says(lambda thing: None, False),
         "is a `return False` missing?": says(lambda thing: True, None),
