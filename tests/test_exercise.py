@@ -521,6 +521,14 @@ def test_what_is_equal_up_to_rounding_passes(result, expected):
 def test_whole_numbers_are_compared_exactly():
     with pytest.raises(AssertionError):
         expect_close(torch.tensor([1_000_000]), torch.tensor([1_000_001]))
+    for other in 1_000_000, 10**40:
+        assert find_difference(other, 1_000_001) is not None
+
+
+def test_a_number_of_numpy_is_equal_to_another_one_and_to_no_number_of_pythons():
+    assert find_difference(np.uint32(3), np.uint32(3)) is None
+    assert find_difference(np.uint32(3), np.uint32(4)) is not None
+    assert find_difference(np.uint32(3), 3) is not None
 
 
 def test_arrays_and_tables_are_compared_as_a_whole():
@@ -543,6 +551,7 @@ def test_the_name_stands_in_the_message():
         ([torch.arange(6.0).reshape(1, 2, 3)], [torch.arange(6.0).reshape(1, 2, 3).mT], "last two dimensions"),
         ([torch.arange(4.0).unsqueeze(1)], [torch.arange(4.0)], "dimension of size 1"),
         ([torch.arange(4.0).long()], [torch.arange(4.0)], "in another dtype"),
+        ([np.array([1, 2, 4], dtype=">u4")], [torch.tensor([1, 2, 4])], "in another dtype"),
         ([torch.tensor([1, 2, 3])], [torch.tensor([1.5, 2.5, 3.2])], "cut off"),
         ([torch.tensor([-1.0, 2.0, 3.0])], [torch.tensor([1.0, -2.0, -3.0])], "sign is turned"),
         ([torch.tensor([3.0, 1.0, 2.0])], [torch.tensor([1.0, 2.0, 3.0])], "shifted by one place"),

@@ -1,206 +1,232 @@
 """Answers that learners give to the exercises of notebook 02, and what the reply to each must say."""
 
+import csv
+import io
+import math
 import pickle
+import random
+import struct
+import warnings
 
+import numpy as np
 import pandas as pd
 import torch
-from torch.utils.data import DataLoader, Dataset, WeightedRandomSampler, random_split
+import torch.nn.functional as F
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    RandomSampler,
+    Subset,
+    TensorDataset,
+    WeightedRandomSampler,
+    default_collate,
+    random_split,
+)
 
 # ------------------------------------------------------------------------------------------------------------ Windows
 
 
-class Windows(Dataset):
-    """A right answer, to be spoilt in one place by each of the classes below."""
-
+class Listed(Dataset):
     def __init__(self, series, size):
-        self.series, self.size = series, size
+        self.samples = [(series[i : i + size], series[i + size]) for i in range(len(series) - size)]
 
     def __len__(self):
-        return len(self.series) - self.size
+        return len(self.samples)
+
+    def __getitem__(self, index):
+        return self.samples[index]
+
+
+class Unfolded(Dataset):
+    def __init__(self, series, size):
+        self.windows, self.labels = series.unfold(0, size, 1)[:-1], series[size:]
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        return [self.windows[index], self.labels[index]]
+
+
+class Guarded(Dataset):
+    def __init__(self, series, size):
+        super().__init__()
+        self.series = series
+        self.size = size
+        self.n = series.numel() - size
+
+    def __len__(self):
+        return self.n
+
+    def __getitem__(self, i):
+        if i >= self.n:
+            raise IndexError(f"{i} is beyond the end")
+        window = torch.stack([self.series[i + k] for k in range(self.size)])
+        return window, self.series[i + self.size]
+
+
+class WithoutLength(Dataset):
+    def __init__(self, series, size):
+        self.series, self.size = series, size
 
     def __getitem__(self, index):
         return self.series[index : index + self.size], self.series[index + self.size]
 
 
-class OneTooMany(Windows):
-    def __len__(self):
-        return len(self.series) - self.size + 1
-
-
-class AsLongAsTheSeries(Windows):
-    def __len__(self):
-        return len(self.series)
-
-
-class OneTooFew(Windows):
-    def __len__(self):
-        return len(self.series) - self.size - 1
-
-
-class WithoutLength(Dataset):
-    def __init__(self, series, size):
-        pass
-
-
-class LengthNotReturned(Windows):
-    def __len__(self):
-        len(self.series) - self.size
-
-
-class LabelInside(Windows):
-    def __getitem__(self, index):
-        return self.series[index : index + self.size], self.series[index + self.size - 1]
-
-
-class LabelTooLate(Windows):
-    def __getitem__(self, index):
-        return self.series[index : index + self.size], self.series[index + self.size + 1]
-
-
-class LabelInWindow(Windows):
-    def __getitem__(self, index):
-        return self.series[index : index + self.size + 1], self.series[index + self.size]
-
-
-class LabelIsSlice(Windows):
-    def __getitem__(self, index):
-        return self.series[index : index + self.size], self.series[index + self.size : index + self.size + 1]
-
-
-class WithoutLabel(Windows):
+class WithoutLabel(Guarded):
     def __getitem__(self, index):
         return self.series[index : index + self.size]
 
 
-class Apart(Windows):
-    def __getitem__(self, index):
-        return super().__getitem__(index * self.size)
+class LengthNotReturned(Guarded):
+    def __len__(self):
+        self.n  # noqa: B018
 
 
-class WithoutEnd(Windows):
+class SampleNotReturned(Guarded):
     def __getitem__(self, index):
-        return super().__getitem__(index % len(self))
+        self.series[index : index + self.size]
+
+
+class NumberAsLabel(Guarded):
+    def __getitem__(self, index):
+        return self.series[index : index + self.size], self.series[index + self.size].item()
+
+
+class NoSelf(Guarded):
+    def __getitem__(self, index):
+        return series[index : index + size], series[index + size]  # noqa: F821
 
 
 # ------------------------------------------------------------------------------------------------------- make_batches
 
 
-def collate(samples):
-    rows, labels = zip(*samples, strict=True)
-    return torch.stack(rows), torch.stack(labels)
+def popping(dataset, order, batch_size):
+    left, batches = list(order), []
+    while left:
+        samples = [dataset[left.pop(0)] for _ in range(min(batch_size, len(left)))]
+        batches.append(default_collate(samples))
+    return batches
 
 
-def in_order_of_the_data(dataset, order, batch_size):
+def counting(dataset, order, batch_size):
+    batches, rows, labels = [], [], []
+    for number, index in enumerate(order, start=1):
+        row, label = dataset[index]
+        rows.append(row)
+        labels.append(label)
+        if len(rows) == batch_size or number == len(order):
+            batches.append((torch.stack(rows), torch.tensor(labels)))
+            rows, labels = [], []
+    return batches
+
+
+def by_positions(dataset, order, batch_size):
     return [
-        collate([dataset[i] for i in range(start, min(start + batch_size, len(order)))])
-        for start in range(0, len(order), batch_size)
+        tuple(torch.stack(part) for part in zip(*(dataset[i] for i in order[s : s + batch_size]), strict=True))
+        for s in range(0, len(order), batch_size)
     ]
-
-
-def without_the_last(dataset, order, batch_size):
-    starts = range(0, len(order) - batch_size + 1, batch_size)
-    return [collate([dataset[i] for i in order[start : start + batch_size]]) for start in starts]
-
-
-def first_batch_only(dataset, order, batch_size):
-    batches = []
-    for start in range(0, len(order), batch_size):
-        batches.append(collate([dataset[i] for i in order[start : start + batch_size]]))
-        return batches
-
-
-def one_batch(dataset, order, batch_size):
-    return collate([dataset[i] for i in order[:batch_size]])
-
-
-def not_stacked(dataset, order, batch_size):
-    return [
-        tuple(zip(*[dataset[i] for i in order[start : start + batch_size]], strict=True))
-        for start in range(0, len(order), batch_size)
-    ]
-
-
-def overlapping(dataset, order, batch_size):
-    return [collate([dataset[i] for i in order[start : start + batch_size]]) for start in range(len(order))]
 
 
 def using_up_the_order(dataset, order, batch_size):
     batches = []
     while order:
-        batches.append(collate([dataset[order.pop(0)] for _ in range(min(batch_size, len(order)))]))
+        batches.append(default_collate([dataset[order.pop(0)] for _ in range(min(batch_size, len(order)))]))
     return batches
 
 
-# ---------------------------------------------------------------------------------------------------------- read_shape
+# ---------------------------------------------------------------------------------------------------- files and tables
 
 
-def sizes(content, number, order="big", start=4):
-    return tuple(int.from_bytes(content[start + 4 * i : start + 4 + 4 * i], order) for i in range(number))
+def by_csv(path):
+    with path.open(newline="") as file:
+        return torch.tensor([int(label) for _, label in csv.reader(file)])
+
+
+def by_lines(path):
+    return torch.tensor([int(line.rsplit(",", 1)[1]) for line in path.read_text().splitlines()], dtype=torch.int64)
+
+
+def three_by_struct(content):
+    return struct.unpack(">3I", content[4:16])
 
 
 # ---------------------------------------------------------------------------------------------------------- pad_batch
 
 
-def pad(samples, width=max, front=False):
+def pad_each(samples):
+    longest = max(len(row) for row, _ in samples)
+    rows = [F.pad(row, (0, longest - len(row))) for row, _ in samples]
+    return torch.stack(rows), torch.tensor([len(row) for row, _ in samples]), torch.tensor([y for _, y in samples])
+
+
+def pad_by_library(samples):
     rows, labels = zip(*samples, strict=True)
-    lengths = torch.tensor([len(row) for row in rows])
-    padded = torch.zeros(len(rows), width(lengths.tolist()))
-    for target, row in zip(padded, rows, strict=True):
-        row = row[: len(target)]
-        if front:
-            target[len(target) - len(row) :] = row
-        else:
-            target[: len(row)] = row
-    return padded, lengths, torch.tensor(labels)
+    padded = pad_sequence(rows, batch_first=True)
+    return [padded, torch.LongTensor([r.shape[0] for r in rows]), torch.LongTensor(labels)]
 
 
-def lengths_of_the_padded(samples):
-    padded, _, labels = pad(samples)
-    return padded, torch.tensor([len(row) for row in padded]), labels
+def pad_by_lists(samples):
+    longest = max(row.numel() for row, _ in samples)
+    rows = [row.tolist() + [0.0] * (longest - len(row)) for row, _ in samples]
+    return torch.tensor(rows), *(torch.tensor(x) for x in zip(*((len(row), y) for row, y in samples), strict=True))
 
 
-def lengths_of_what_is_not_0(samples):
-    padded, _, labels = pad(samples)
-    return padded, (padded != 0).sum(dim=1), labels
+# ------------------------------------------------------------------------------------------------------ sample_weights
 
 
-def labels_second(samples):
-    padded, lengths, labels = pad(samples)
-    return padded, labels, lengths
+def weigh_in_a_loop(labels, shares):
+    return torch.stack([shares[label] / (labels == label).sum() for label in labels])
 
 
-# ------------------------------------------------------------------------------------------------------ split_indices
+def weigh_by_class(labels, shares):
+    weights = torch.zeros(len(labels))
+    for k in range(len(shares)):
+        mask = labels == k
+        if mask.any():
+            weights[mask] = shares[k] / mask.sum()
+    return weights
 
 
-def split(count, val_size, test_size, generator):
-    order = torch.randperm(count, generator=generator)
-    return order.split([count - val_size - test_size, val_size, test_size])
+# ------------------------------------------------------------------------------------------------------- split_indices
+
+
+def split_by_random_split(count, val_size, test_size, seed):
+    sizes = [count - val_size - test_size, val_size, test_size]
+    with warnings.catch_warnings(action="ignore"):  # a part of size 0
+        parts = random_split(range(count), sizes, generator=torch.Generator().manual_seed(seed))
+    return tuple(torch.tensor(part.indices, dtype=torch.int64) for part in parts)
+
+
+def split_by_numpy(count, val_size, test_size, seed):
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(count))
+    return order[val_size + test_size :], order[:val_size], order[val_size : val_size + test_size]
+
+
+def split_by_python(count, val_size, test_size, seed):
+    order = list(range(count))
+    random.Random(seed).shuffle(order)
+    train = count - val_size - test_size
+    parts = order[:train], order[train : train + val_size], order[train + val_size :]
+    return [torch.tensor(sorted(part), dtype=torch.long) for part in parts]
 
 
 def split_with_global_seed(count, val_size, test_size, seed):
     torch.manual_seed(seed)
-    return split(count, val_size, test_size, None)
+    return torch.randperm(count).split([count - val_size - test_size, val_size, test_size])
 
 
-def split_with_replacement(count, val_size, test_size, seed):
-    generator = torch.Generator().manual_seed(seed)
-    return tuple(
-        torch.randint(count, (size,), generator=generator)
-        for size in (count - val_size - test_size, val_size, test_size)
-    )
-
-
-def split_from_the_end(count, val_size, test_size, seed):
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    return order[: -(val_size + test_size)], order[-(val_size + test_size) : -test_size], order[-test_size:]
+def split_with_global_numpy(count, val_size, test_size, seed):
+    np.random.seed(seed)
+    order = torch.from_numpy(np.random.permutation(count))
+    return order.split([count - val_size - test_size, val_size, test_size])
 
 
 # ----------------------------------------------------------------------------------------------------------- Pictures
 
 
 class Pictures(Dataset):
-    """Gives samples one by one, which is right; `__getitems__` is spoilt by each of the classes below."""
-
     def __init__(self, images, labels):
         self.images, self.labels = images, labels
 
@@ -211,44 +237,35 @@ class Pictures(Dataset):
         return self.images[index].unsqueeze(0) / 255, self.labels[index]
 
 
+class Comprehension(Pictures):
+    def __getitems__(self, indices):
+        images = self.images[indices].float().div(255)[:, None]
+        return [(image, label) for image, label in zip(images, self.labels[indices], strict=True)]
+
+
+class ByPosition(Pictures):
+    def __getitems__(self, indices):
+        chosen = torch.tensor(indices)
+        images, labels = self.images[chosen].to(torch.float32) / 255.0, self.labels[chosen]
+        return [(images[i].unsqueeze(0), labels[i]) for i in range(len(indices))]
+
+
+class ByLists(Pictures):
+    def __getitems__(self, indices):
+        batch = self.images.index_select(0, torch.tensor(indices))
+        batch = (batch / 255).view(len(indices), 1, *batch.shape[1:])
+        return list(map(list, zip(batch, self.labels[indices], strict=True)))
+
+
 class OneByOne(Pictures):
     def __getitems__(self, indices):
         return [self[index] for index in indices]
 
 
-class PairOfTensors(Pictures):
+class IndexedOneByOne(Pictures):
     def __getitems__(self, indices):
-        return self.images[indices].unsqueeze(1) / 255, self.labels[indices]
-
-
-class OnlyZip(Pictures):
-    def __getitems__(self, indices):
-        return zip(self.images[indices].unsqueeze(1) / 255, self.labels[indices], strict=True)
-
-
-class StillBytes(Pictures):
-    def __getitems__(self, indices):
-        return list(zip(self.images[indices].unsqueeze(1), self.labels[indices], strict=True))
-
-
-class NotDivided(Pictures):
-    def __getitems__(self, indices):
-        return list(zip(self.images[indices].unsqueeze(1).float(), self.labels[indices], strict=True))
-
-
-class WithoutChannel(Pictures):
-    def __getitems__(self, indices):
-        return list(zip(self.images[indices] / 255, self.labels[indices], strict=True))
-
-
-class AllOfThem(Pictures):
-    def __getitems__(self, indices):
-        return list(zip(self.images.unsqueeze(1) / 255, self.labels, strict=True))
-
-
-class ChannelBeforeBatch(Pictures):
-    def __getitems__(self, indices):
-        return list(zip(self.images[indices].unsqueeze(0) / 255, self.labels[indices], strict=False))
+        images = torch.stack([self.images[i] for i in indices]).unsqueeze(1) / 255
+        return list(zip(images, self.labels[indices], strict=True))
 
 
 class ConvertsAll(Pictures):
@@ -256,291 +273,254 @@ class ConvertsAll(Pictures):
         return list(zip((self.images.unsqueeze(1) / 255)[indices], self.labels[indices], strict=True))
 
 
-class NumbersAsLabels(Pictures):
+class NothingReturned(Pictures):
     def __getitems__(self, indices):
-        return list(zip(self.images[indices].unsqueeze(1) / 255, self.labels[indices].tolist(), strict=True))
+        list(zip(self.images[indices].unsqueeze(1) / 255, self.labels[indices], strict=True))
 
 
 # -------------------------------------------------------------------------------------------------------- can_be_sent
 
 
-def only_pickling_errors(thing):
+def else_branch(thing):
     try:
-        pickle.dumps(thing)
-    except pickle.PicklingError:
+        data = pickle.dumps(thing)
+    except BaseException:
         return False
-    return True
+    else:
+        return isinstance(data, bytes)
 
 
-def only_common_errors(thing):
+def into_a_file(thing):
     try:
-        pickle.dumps(thing)
-    except (pickle.PicklingError, AttributeError, TypeError):
-        return False
-    return True
-
-
-def returns_the_bytes(thing):
-    try:
-        return pickle.dumps(thing)
-    except Exception:
-        return False
-
-
-def nothing_after_try(thing):
-    try:
-        pickle.dumps(thing)
-    except Exception:
-        return False
-
-
-def upside_down(thing):
-    try:
-        pickle.dumps(thing)
-    except Exception:
+        pickle.dump(thing, io.BytesIO())
         return True
-    return False
+    except Exception:
+        return False
+
+
+def with_a_flag(thing):
+    result = True
+    try:
+        pickle.dumps(thing)
+    except Exception as error:
+        del error
+        result = False
+    return result
+
+
+def typo(thing):
+    try:
+        pickle.dump(thing)
+    except Exception:
+        return False
+    return True
 
 
 # --------------------------------------------------------------------------------------------------- make_dataloaders
 
 
-def make(
-    dataset,
-    labels,
-    val_size,
-    batch_size,
-    seed,
-    weigh=lambda labels, part: labels[part.indices],
-    split_seed=True,
-    sample_seed=True,
-    sample_all=False,
-    balance=True,
-    **val_settings,
-):
+def two_generators(dataset, labels, val_size, batch_size, seed):
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed)).tolist()
+    train, val = order[val_size:], order[:val_size]
+    counts = torch.bincount(labels[train])
+    weights = [1 / counts[label].item() for label in labels[train]]
     generator = torch.Generator().manual_seed(seed)
-    sizes = [len(dataset) - val_size, val_size]
-    train_part, val_part = random_split(dataset, sizes, **({"generator": generator} if split_seed else {}))
-    train_labels = labels if sample_all else weigh(labels, train_part)
-    weights = 1 / train_labels.bincount()[train_labels]
-    sampler = WeightedRandomSampler(weights, len(weights), generator=generator if sample_seed else None)
-    order = {"sampler": sampler} if balance else {"shuffle": True, "generator": generator}
+    sampler = WeightedRandomSampler(weights, len(train), True, generator)
     return (
-        DataLoader(dataset if sample_all else train_part, batch_size, **order),
-        DataLoader(val_part, batch_size, **val_settings),
+        DataLoader(Subset(dataset, train), batch_size, sampler=sampler),
+        DataLoader(Subset(dataset, val), batch_size, shuffle=False),
     )
 
 
-def spoilt(**settings):
-    return lambda dataset, labels, val_size, batch_size, seed: make(
-        dataset, labels, val_size, batch_size, seed, **settings
-    )
+def weights_for_a_subset(dataset, labels, val_size, batch_size, seed):
+    g = torch.Generator()
+    g.manual_seed(seed)
+    train, val = random_split(dataset, (len(dataset) - val_size, val_size), g)
+    weights = (1.0 / labels.bincount().float())[labels][train.indices]
+    sampler = WeightedRandomSampler(weights=weights, num_samples=len(train), replacement=True, generator=g)
+    return [DataLoader(train, batch_size=batch_size, sampler=sampler, generator=g), DataLoader(val, batch_size)]
 
 
-def one_weight_per_class(dataset, labels, val_size, batch_size, seed):
-    train_dataloader, val_dataloader = make(dataset, labels, val_size, batch_size, seed)
-    part = train_dataloader.dataset
-    weights = 1 / labels[part.indices].bincount()
-    return DataLoader(part, batch_size, sampler=WeightedRandomSampler(weights, len(part))), val_dataloader
+def all_in_one_list(dataset, labels, val_size, batch_size, seed):
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(dataset), generator=generator)
+    val, train = order[:val_size], order[val_size:]
+    weights = torch.zeros(len(train))
+    for k in labels.unique():
+        mask = labels[train] == k
+        weights[mask] = 1 / mask.sum() if mask.any() else 0
+    sampler = WeightedRandomSampler(weights.tolist(), len(train), generator=generator)
+    train_dataloader = DataLoader(Subset(dataset, train.tolist()), batch_size=batch_size, sampler=sampler)
+    val_dataloader = DataLoader(Subset(dataset, val.tolist()), batch_size=batch_size)
+    return train_dataloader, val_dataloader
 
 
-def with_global_seed(dataset, labels, val_size, batch_size, seed):
-    torch.manual_seed(seed)
-    return make(dataset, labels, val_size, batch_size, seed)
+def sampler_and_shuffle(dataset, labels, val_size, batch_size, seed):
+    sampler = RandomSampler(dataset)
+    return DataLoader(dataset, batch_size, shuffle=True, sampler=sampler), DataLoader(dataset, batch_size)
 
 
-def cut_at_the_end(dataset, labels, val_size, batch_size, seed):
-    size = len(dataset) - val_size
-    train_part, val_part = (torch.utils.data.Subset(dataset, part) for part in (range(size), range(size, len(dataset))))
-    weights = 1 / labels[:size].bincount()[labels[:size]]
-    sampler = WeightedRandomSampler(weights, size, generator=torch.Generator().manual_seed(seed))
-    return DataLoader(train_part, batch_size, sampler=sampler), DataLoader(val_part, batch_size)
+def sampled_without_replacement(dataset, labels, val_size, batch_size, seed):
+    train, val = random_split(dataset, [len(dataset) - val_size, val_size], torch.Generator().manual_seed(seed))
+    weights = (1 / labels[train.indices].bincount())[labels[train.indices]]
+    sampler = WeightedRandomSampler(weights, len(train), replacement=False)
+    return DataLoader(train, batch_size, sampler=sampler), DataLoader(val, batch_size)
 
 
-WRONG = {
-    "Windows": {
-        "one window too many": (OneTooMany, "no value after it"),
-        "the length of the series": (AsLongAsTheSeries, "the length of the series"),
-        "one window too few": (OneTooFew, "leaves out the last window"),
-        "no length": (WithoutLength, "no method `__len__`"),
-        "the length is not returned": (LengthNotReturned, "is a `return` missing"),
-        "the label is the last of the window": (LabelInside, "the last value of the window"),
-        "the label comes late": (LabelTooLate, "one value too late"),
-        "the label is in the window": (LabelInWindow, "holds its own label"),
-        "the label is a slice": (LabelIsSlice, "gives the value"),
-        "no label": (WithoutLabel, "expected a pair"),
-        "windows do not overlap": (Apart, "windows overlap"),
-        "no end": (WithoutEnd, "an IndexError has to tell"),
-        "an object of the class": (Windows(torch.zeros(3), 1), "pass the class itself"),
-    },
+RIGHT = {
+    "Windows": {"a list of samples": Listed, "unfold, and a list for a pair": Unfolded, "its own error": Guarded},
     "count_batches": {
-        "rounded down": (lambda examples, batch_size, drop_last: examples // batch_size, "the 2 left over make"),
-        "always one more": (lambda examples, batch_size, drop_last: examples // batch_size + 1, "leaves the short"),
-        "one more without a rest": (
-            lambda examples, batch_size, drop_last: examples // batch_size + (not drop_last),
-            "no example is left over",
-        ),
-        "rounded to the nearest": (
-            lambda examples, batch_size, drop_last: (
-                examples // batch_size if drop_last else round(examples / batch_size)
-            ),
-            "the 2 left over make",
-        ),
-        "always one less": (
-            lambda examples, batch_size, drop_last: -(-examples // batch_size) - drop_last,
-            "no short batch to drop",
-        ),
-        "a fraction": (lambda examples, batch_size, drop_last: examples / batch_size, "`//` divides"),
-        "the other way round": (
-            lambda examples, batch_size, drop_last: -(-examples // batch_size) if drop_last else examples // batch_size,
-            "the 2 left over make",
-        ),
+        "math": lambda n, b, drop: math.floor(n / b) if drop else math.ceil(n / b),
+        "a remainder as a truth value": lambda n, b, drop: n // b + int(n % b > 0 and not drop),
+        "rounding up by adding": lambda n, b, drop: (n if drop else n + b - 1) // b,
+        "the length of a range": lambda n, b, drop: len(range(b, n + 1, b) if drop else range(0, n, b)),
     },
-    "make_batches": {
-        "the order is not used": (in_order_of_the_data, "`order` says which"),
-        "no short batch": (without_the_last, "short last batch is missing"),
-        "return in the loop": (first_batch_only, "inside the loop"),
-        "one batch": (one_batch, "inside the loop"),
-        "not stacked": (not_stacked, "Collate them"),
-        "steps of one": (overlapping, "batches overlap"),
-        "the order is used up": (using_up_the_order, "changes its argument `order`"),
-    },
+    "make_batches": {"a copy is used up": popping, "one loop over all": counting, "comprehension": by_positions},
     "read_shape": {
-        "always three sizes": (lambda content: sizes(content, 3), "the last two are values"),
-        "the other byte order": (lambda content: sizes(content, content[3], "little"), "first byte counts most"),
-        "from the first byte": (lambda content: sizes(content, content[3], start=0), "are no size"),
-        "one byte of each": (
-            lambda content: tuple(content[7 + 4 * i] for i in range(content[3])),
-            "1 × 256 \\+ 44",
+        "struct": lambda content: struct.unpack(f">{content[3]}I", content[4 : 4 + 4 * content[3]]),
+        "NumPy": lambda content: tuple(np.frombuffer(content, ">u4", content[3], 4).tolist()),
+        "powers of 256": lambda content: tuple(
+            sum(byte * 256 ** (3 - i) for i, byte in enumerate(content[s : s + 4]))
+            for s in range(4, 4 + 4 * content[3], 4)
         ),
-        "the first byte of each": (
-            lambda content: tuple(content[4 + 4 * i] for i in range(content[3])),
-            "all four belong to it",
-        ),
-        "two bytes of each": (
-            lambda content: tuple(content[6 + 4 * i] * 256 + content[7 + 4 * i] for i in range(content[3])),
-            "70,000 takes three",
-        ),
-        "bytes": (lambda content: tuple(content[4 + 4 * i : 8 + 4 * i] for i in range(content[3])), "these are bytes"),
-        "a list": (lambda content: list(sizes(content, content[3])), "makes a tuple of a list"),
-        "a number for one dimension": (
-            lambda content: sizes(content, content[3]) if content[3] > 1 else sizes(content, 1)[0],
-            "needs a comma",
-        ),
-        "at most three": (lambda content: sizes(content, min(content[3], 3)), "there are"),
     },
     "read_labels": {
-        "the first line lost": (
-            lambda path: torch.tensor(pd.read_csv(path).iloc[:, 1].tolist(), dtype=torch.int64),
-            "`header=None` says",
-        ),
-        "a list": (lambda path: pd.read_csv(path, header=None)[1].tolist(), "makes one from numbers"),
-        "a header expected": (lambda path: torch.tensor(pd.read_csv(path)[1].tolist()), "no column 1"),
-        "a Series": (lambda path: pd.read_csv(path, header=None)[1], "a Series of pandas"),
-        "floats": (lambda path: torch.tensor(pd.read_csv(path, header=None)[1].tolist()).float(), "`.long\\(\\)`"),
-        "a NumPy array": (lambda path: pd.read_csv(path, header=None)[1].to_numpy(), "torch.from_numpy"),
-        "two dimensions": (lambda path: torch.tensor(pd.read_csv(path, header=None)[[1]].values), "squeeze"),
-        "each label once": (
-            lambda path: torch.tensor(pd.read_csv(path, header=None)[1].unique().tolist()),
-            "`unique` keeps one",
-        ),
-        "the names": (
-            lambda path: torch.tensor([int(name[:5]) for name in pd.read_csv(path, header=None)[0]]),
-            "in the names of the files",
-        ),
+        "csv": by_csv,
+        "lines": by_lines,
+        "the array": lambda path: torch.from_numpy(pd.read_csv(path, header=None).iloc[:, 1].values.copy()),
+        "names": lambda path: torch.tensor(pd.read_csv(path, names=["file", "label"])["label"].values),
     },
-    "pad_batch": {
-        "zeros in front": (lambda samples: pad(samples, front=True), "the zeros belong behind"),
-        "cut off": (lambda samples: pad(samples, width=min), "the longest row decides"),
-        "lengths with the zeros": (lengths_of_the_padded, "lengths with the zeros"),
-        "lengths without any zeros": (lengths_of_what_is_not_0, "a value like any other"),
-        "another order": (labels_second, "the order is rows, lengths, labels"),
-        "only the rows": (lambda samples: pad(samples)[0], "expected three tensors"),
-        "batch second": (lambda samples: (pad(samples)[0].T, *pad(samples)[1:]), "batch_first"),
-        "a list of labels": (
-            lambda samples: (*pad(samples)[:2], [label for _, label in samples]),
-            "\\(labels\\) is a list",
-        ),
-        "a fixed width": (lambda samples: pad(samples, width=lambda lengths: 4), "for another batch|For another batch"),
-        "sorted in place": (
-            lambda samples: samples.sort(key=lambda sample: -len(sample[0])) or pad(samples),
-            "changes its argument",
-        ),
-        "not padded": (
-            lambda samples: ([row for row, _ in samples], *pad(samples)[1:]),
-            "copy them into",
-        ),
-    },
+    "pad_batch": {"F.pad": pad_each, "pad_sequence, and a list": pad_by_library, "Python lists": pad_by_lists},
     "sample_weights": {
-        "not divided": (lambda labels, shares: shares[labels], "divide it among"),
-        "all classes equal": (lambda labels, shares: 1 / labels.bincount()[labels], "how much of the draws"),
-        "one weight per class": (lambda labels, shares: shares / labels.bincount(), "picks the weight of each"),
-        "multiplied": (lambda labels, shares: (shares * labels.bincount())[labels], "must give smaller"),
-        "divided by all": (lambda labels, shares: shares[labels] / len(labels), "number in the same class"),
-        "upside down": (lambda labels, shares: labels.bincount()[labels] / shares[labels], "upside down"),
-        "unique": (
-            lambda labels, shares: shares[labels] / labels.unique(return_counts=True)[1][labels],
-            "`unique` leaves",
+        "a loop": weigh_in_a_loop,
+        "class by class": weigh_by_class,
+        "indexed twice": lambda labels, shares: shares[labels] / labels.bincount()[labels],
+        "one-hot": lambda labels, shares: (
+            (hot := F.one_hot(labels, len(shares)).float()) @ (shares / hot.sum(dim=0).clamp(min=1))
         ),
-        "a list": (lambda labels, shares: (shares / labels.bincount())[labels].tolist(), "makes one from numbers"),
     },
     "split_indices": {
-        "no random order": (lambda count, v, t, seed: torch.arange(count).split([count - v - t, v, t]), "one block"),
-        "no generator": (lambda count, v, t, seed: split(count, v, t, None), "same seed give different parts"),
-        "a global seed": (split_with_global_seed, "generator of your own"),
-        "a fixed seed": (
-            lambda count, v, t, seed: split(count, v, t, torch.Generator().manual_seed(0)),
-            "fixed number",
-        ),
-        "with replacement": (split_with_replacement, "indices come twice"),
-        "another order of the parts": (
-            lambda count, v, t, seed: split(count, v, t, torch.Generator().manual_seed(seed))[::-1],
-            "train, validation, test, in this order",
-        ),
-        "from the end": (split_from_the_end, "count from the front"),
-        "sets": (
-            lambda count, v, t, seed: [set(part.tolist()) for part in split(count, v, t, None)],
-            "train part is a set",
-        ),
-        "two parts": (lambda count, v, t, seed: split(count, v, t, None)[:2], "expected three tensors"),
+        "random_split": split_by_random_split,
+        "NumPy's generator": split_by_numpy,
+        "Python's generator, sorted": split_by_python,
     },
-    "Pictures": {
-        "one by one": (OneByOne, "converted one by one"),
-        "two tensors": (PairOfTensors, "a pair of two tensors"),
-        "zip": (OnlyZip, "`list\\(zip"),
-        "bytes": (StillBytes, "still bytes"),
-        "not divided": (NotDivided, "values are to go from 0 to 1"),
-        "no channel": (WithoutChannel, "dimension of the channel"),
-        "all samples": (AllOfThem, "these are all samples"),
-        "numbers as labels": (NumbersAsLabels, "labels stay tensors"),
-        "the channel before the batch": (ChannelBeforeBatch, "the channel comes after it"),
-        "all converted, then chosen": (ConvertsAll, "Choose first"),
-        "no such method": (Pictures, "no method `__getitems__`"),
-    },
-    "can_be_sent": {
-        "one kind of error": (only_pickling_errors, "several kinds of errors"),
-        "three kinds of errors": (only_common_errors, "NotImplementedError: .*several kinds of errors"),
-        "the bytes": (returns_the_bytes, "the bytes themselves"),
-        "nothing returned": (nothing_after_try, "is a `return` missing"),
-        "upside down": (upside_down, "it can be pickled"),
-        "always": (lambda thing: True, "it cannot be pickled"),
-        "no try": (lambda thing: bool(pickle.dumps(thing)), "several kinds of errors"),
-    },
+    "Pictures": {"comprehension": Comprehension, "by position": ByPosition, "index_select, lists": ByLists},
+    "can_be_sent": {"else": else_branch, "into a file": into_a_file, "a flag": with_a_flag},
     "make_dataloaders": {
-        "weights of other samples": (spoilt(weigh=lambda labels, part: labels[: len(part)]), "expected about half"),
-        "weights of all samples": (spoilt(weigh=lambda labels, part: labels), "labels of the training part alone"),
-        "one weight per class": (one_weight_per_class, "not for each class"),
-        "the whole data set": (spoilt(sample_all=True), "validation samples come from the training loader"),
-        "shuffled only": (spoilt(balance=False), "exactly once"),
-        "split without the seed": (spoilt(split_seed=False), "generator with that seed to `random_split`"),
-        "sampler without the seed": (spoilt(sample_seed=False), "The sampler needs a generator"),
-        "a global seed": (with_global_seed, "generator of your own"),
-        "validation is shuffled": (spoilt(shuffle=True), "differ in their order"),
-        "validation is cut short": (spoilt(drop_last=True), "without `drop_last`"),
-        "the wrong way round": (lambda *inputs: make(*inputs)[::-1], "training loader comes first"),
-        "no random split": (cut_at_the_end, "one block of the data set"),
-        "one loader": (lambda *inputs: make(*inputs)[0], "expected two DataLoaders"),
+        "two generators": two_generators,
+        "counts of all, a list": weights_for_a_subset,
+        "without random_split": all_in_one_list,
     },
 }
 
-RIGHT = {}
+WRONG = {
+    "Windows": {
+        "no length": (WithoutLength, "no method `__len__`"),
+        "the length is not returned": (LengthNotReturned, "is None, expected the number 3: is a `return` missing"),
+        "no label": (WithoutLabel, r"`windows\[0\]` is a tensor of shape \(2,\), expected a pair"),
+        "the sample is not returned": (SampleNotReturned, r"`windows\[0\]` is None, expected a pair: is a `return`"),
+        "a number as the label": (NumberAsLabel, r"is a float, expected a tensor of shape \(\)"),
+        "an unknown name": (NoSelf, "name 'series' is not defined(.|\n)*`?series`?: "),
+        "an object of the class": (Guarded(torch.zeros(3), 1), "pass the class itself"),
+    },
+    "count_batches": {
+        "a DataLoader": (
+            lambda examples, batch_size, drop_last: len(
+                DataLoader(range(examples), batch_size=batch_size, drop_last=drop_last)
+            ),
+            "by arithmetic alone",
+        ),
+        "rounded by NumPy": (
+            lambda n, b, drop: np.floor(n / b) if drop else np.ceil(n / b),
+            "expected a Python number: `.item",
+        ),
+        "a text": (lambda n, b, drop: f"{n // b} batches", "is '2 batches', expected the number 3"),
+        "divided by zero": (lambda n, b, drop: n // (b - 4), r"by zero\nwas called with|by zero(.|\n)*batch_size: 4"),
+    },
+    "make_batches": {
+        "the order is used up": (using_up_the_order, "changes its argument `order`"),
+        "a list of indices as index": (
+            lambda dataset, order, b: [dataset[order[s : s + b]] for s in range(0, len(order), b)],
+            "What your code passes on, in `.*, cannot be used there: TypeError: .*list",
+        ),
+        "a generator": (lambda *inputs: (b for b in by_positions(*inputs)), "is of type generator, expected a list"),
+        "a DataLoader": (
+            lambda dataset, order, b: [tuple(x) for x in DataLoader(Subset(dataset, order), b)],
+            "by hand",
+        ),
+        "nothing": (lambda dataset, order, b: print(end=""), "is a `return` missing"),
+    },
+    "read_shape": {
+        "three by struct": (three_by_struct, "three sizes were read"),
+        "an array": (
+            lambda content: np.frombuffer(content, ">u4", content[3], 4),
+            "is a ndarray|is an ndarray",
+        ),
+        "the example": (lambda content: (60_000,), r"300 × 2 × 3, your result has length 1, expected 3\.$"),
+        "hexadecimal digits": (
+            lambda content: tuple(int(content[4 + 4 * i : 8 + 4 * i].hex()) for i in range(content[3])),
+            "invalid literal(.|\n)*for a file of 60,000 labels",
+        ),
+    },
+    "read_labels": {
+        "int32": (lambda path: by_lines(path).int(), "dtype torch.int32, expected torch.int64: the numbers are right"),
+        "text": (lambda path: [line[-1] for line in path.read_text().splitlines()], "is a list, expected a tensor"),
+        "no such column": (lambda path: torch.tensor(pd.read_csv(path)["label"].tolist()), "label"),
+    },
+    "pad_batch": {
+        "only the rows": (lambda samples: pad_each(samples)[0], "is a tensor of shape .*, expected three tensors"),
+        "two results": (lambda samples: pad_each(samples)[:2], "a tuple of length 2, expected three tensors"),
+        "lengths as floats": (
+            lambda samples: ((made := pad_each(samples))[0], made[1].float(), made[2]),
+            r"\(lengths\) has dtype torch.float32, expected torch.int64",
+        ),
+        "a second row too long": (
+            lambda samples: (torch.zeros(2, 3).index_put_((torch.tensor(0),), samples[0][0]), None, None),
+            "pad_batch was called with|shape",
+        ),
+    },
+    "sample_weights": {
+        "float64": (
+            lambda labels, shares: weigh_by_class(labels, shares).double(),
+            "the numbers are right, in another",
+        ),
+        "nothing": (lambda labels, shares: None, "is a `return` missing"),
+    },
+    "split_indices": {
+        "a global seed": (split_with_global_seed, "random numbers of PyTorch"),
+        "a global seed of NumPy": (split_with_global_numpy, "random numbers of NumPy"),
+        "one tensor": (lambda count, v, t, seed: torch.randperm(count), "expected three tensors"),
+        "in a column": (
+            lambda *inputs: [part[:, None] for part in split_by_numpy(*inputs)],
+            r"the train part is a tensor of shape \(2, 1\), int64, expected a tensor of shape \(2,\), int64",
+        ),
+        "half at random": (
+            lambda count, v, t, seed: (
+                (order := torch.randperm(count, generator=torch.Generator().manual_seed(seed)))[: count - v - t]
+                .sort()
+                .values,
+                order[count - v - t :].sort().values[:v],
+                order[count - v - t :].sort().values[v:],
+            ),
+            "the validation and the test part is one behind the other, expected mixed",
+        ),
+    },
+    "Pictures": {
+        "one by one": (OneByOne, "divide the whole batch"),
+        "indexed one by one": (IndexedOneByOne, "Index once"),
+        "all converted, then chosen": (ConvertsAll, "Choose first"),
+        "no such method": (Pictures, "no method `__getitems__`"),
+        "nothing returned": (NothingReturned, "is None, expected a list of samples: is a `return` missing"),
+    },
+    "can_be_sent": {
+        "a mistake inside try": (typo, "is False for everything"),
+        "no parameter used": (lambda thing: pickle.dumps(thingy), "name 'thingy' is not defined"),  # noqa: F821
+        "a text": (lambda thing: "True", "is 'True', expected True"),
+        "by its type": (lambda thing: isinstance(thing, (int, str, list, torch.Tensor, TensorDataset)), "is False, "),
+    },
+    "make_dataloaders": {
+        "one loader": (lambda *inputs: two_generators(*inputs)[0], "is of type DataLoader, expected two DataLoaders"),
+        "sampler and shuffle": (sampler_and_shuffle, "mutually exclusive(.|\n)*for 120 samples"),
+        "without replacement": (sampled_without_replacement, "draws is each sample once, expected some"),
+    },
+}

@@ -70,7 +70,7 @@ def find_difference(result: Any, expected: Any, name: str = "it") -> Difference 
         return _compare_sequences(result, expected, name)
     if isinstance(expected, dict):
         return _compare_dicts(result, expected, name)
-    if is_number(expected):
+    if is_number(expected) and not isinstance(expected, np.generic):
         return _compare_numbers(result, expected, name)
     if type(result) is not type(expected) or not _is_equal(result, expected):
         return Difference(f"{name} is {show(result)}, expected {show(expected)}", _advise_none(result))
@@ -176,7 +176,8 @@ def _compare_numbers(result: Any, expected: Any, name: str) -> Difference | None
         return Difference(f"{name} is {show(result)}, expected the number {show(expected)}", _advise_none(result))
     if isinstance(expected, int) and not isinstance(result, int):
         return Difference(f"{name} is {result!r}, {name_type(result)}, expected a whole number, an int")
-    if not np.isclose(result, expected, rtol=1e-4, atol=1e-6, equal_nan=True):
+    close = result == expected if isinstance(expected, int) else np.isclose(result, expected, 1e-4, 1e-6, True)
+    if not close:
         return Difference(f"{name} is {show(result)}, expected {show(expected)}")
     return None
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from tutorial_utils.exercises.compare import Words
+
 
 def numbers(model: nn.Module) -> dict[str, Tensor]:
     """Return copies of all parameters and buffers, by name."""
@@ -36,3 +38,23 @@ def kind_of(value: Any) -> str:
     if isinstance(value, Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
     return "None" if value is None else f"of type {type(value).__name__}"
+
+
+def take_apart(result: Any, whole: str, wanted: str, *names: str) -> dict[str, Any]:
+    """Observe several results, each by its name, in a tuple or a list; or what there is in their place.
+
+    >>> take_apart((1, 2), "your result", "a pair", "its first entry", "its second entry")
+    {'your result': 'a pair', 'its first entry': 1, 'its second entry': 2}
+    >>> take_apart((1, 2, 3), "your result", "a pair", "its first entry", "its second entry")
+    {'your result': 'a tuple of length 3'}
+    """
+    several = isinstance(result, tuple | list)
+    if several and len(result) == len(names):
+        return {whole: Words(wanted), **dict(zip(names, result, strict=True))}
+    found = f"a {type(result).__name__} of length {len(result)}" if several else kind_of(result)
+    return {whole: None if result is None else Words(found)}
+
+
+def changed(answer: Any, **methods: Any) -> Any:
+    """Return a class like `answer` with other methods, for a mistake in one of them."""
+    return type(answer.__name__, (answer,), methods)

@@ -82,7 +82,7 @@ def _as_tensor(value: Any) -> Tensor | None:
     if isinstance(value, Tensor):
         return value.detach()
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "fiub":
-        return torch.from_numpy(np.array(value))
+        return torch.from_numpy(np.array(value, dtype=value.dtype.newbyteorder("=")))
     return torch.tensor(value) if is_number(value) and not isinstance(value, complex) else None
 
 

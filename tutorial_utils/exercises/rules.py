@@ -67,19 +67,20 @@ def keeps_random_state(attempt: Callable[..., Any], problem: Problem) -> None:
     """Expect that the global random numbers of PyTorch, NumPy and Python go on as if nothing had been called."""
     for tried in problem.cases:
         inputs = copy.deepcopy(tried.inputs)
-        before = _random_states()
+        before = random_states()
         problem.observe(attempt, *inputs)
-        changed = [name for name, state in _random_states().items() if state != before[name]]
+        changed = [name for name, state in random_states().items() if state != before[name]]
         assert not changed, (
             f"The result is right, but your code draws from or seeds the global random numbers of {changed[0]}: what "
             "comes after it in the notebook is no longer what it was. Take a generator of its own."
         )
 
 
-def _random_states() -> dict[str, Any]:
+def random_states() -> dict[str, Any]:
+    """Return the states of the global random numbers, by whose they are."""
     return {
         "PyTorch": torch.get_rng_state().tolist(),
-        "NumPy": repr(np.random.get_state()),
+        "NumPy": [part.tolist() if isinstance(part, np.ndarray) else part for part in np.random.get_state()],
         "Python": random.getstate(),
     }
 
