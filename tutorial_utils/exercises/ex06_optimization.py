@@ -41,7 +41,7 @@ def leaf(values, gradient=None, learns=True):
 
 def move(attempt, parameters, lr):
     before = [p.grad if p.grad is None else p.grad.clone() for p in parameters]
-    back = attempt(iter(parameters), lr)
+    back = attempt((p for p in parameters), lr)  # as `model.parameters()` yields them
     named = list(zip(ORDINALS, parameters, before, strict=False))
     return {
         **{f"the {which} parameter": p.detach().clone() for which, p, _ in named},
@@ -209,7 +209,7 @@ def name_what_is_missing(events):
         return "`optimizer.step()` is not called"
     if events.index("step without") < events.index("backward"):
         return "`optimizer.step()` comes before `loss.backward()`, when there is no gradient yet"
-    return "`zero_grad` stands between `backward` and `step`, so the gradient is gone before it is used"
+    return "the gradient is cleared between `backward` and `step`, so it is gone before it is used"
 
 
 @exercise(
@@ -944,6 +944,9 @@ warm_up_cosine.mistakes(
         "`/ 2` takes half of the cosine alone; put the sum in parentheses": cooling(
             lambda *s: 1 + math.cos(math.pi * share_of(*s)) / 2
         ),
+        "`0.5 * 1` takes half of the 1 alone; put the sum in parentheses": cooling(
+            lambda *s: 0.5 + math.cos(math.pi * share_of(*s))
+        ),
         "this is a quarter of the wave, which falls late; half of it is `(1 + cos(pi * share)) / 2`": cooling(
             lambda *s: math.cos(math.pi / 2 * share_of(*s))
         ),
@@ -961,6 +964,9 @@ warm_up_cosine.mistakes(
         "the warm-up and the cosine are multiplied; after the warm-up has ended, the cosine begins": (
             lambda step, warm_up, steps: min(1.0, (step + 1) / max(warm_up, 1)) * half_cosine(step / steps)
         ),
+        "after the warm-up the factor stays at 1; half a cosine brings it down to 0": (
+            lambda step, warm_up, steps: min(1, (step + 1) / warm_up)
+        ),
         "the cosine begins at step 0, so it is below 1 when the warm-up ends. Subtract `warm_up` from both": cooling(
             lambda step, warm_up, steps: half_cosine(step / steps)
         ),
@@ -972,6 +978,9 @@ warm_up_cosine.mistakes(
         ),
         "it reaches 0 one step too early; it does so at `steps`": cooling(
             lambda step, warm_up, steps: half_cosine((step - warm_up) / (steps - warm_up - 1))
+        ),
+        "the cosine is one step ahead; at `warm_up` its share is 0": cooling(
+            lambda step, warm_up, steps: half_cosine((step - warm_up + 1) / (steps - warm_up))
         ),
         "`//` cuts the share of the way to whole numbers; divide with `/`": cooling(
             lambda step, warm_up, steps: half_cosine((step - warm_up) // (steps - warm_up))
@@ -1599,8 +1608,9 @@ choose_rate.mistakes(
         ),
         "this is the first rate, whatever its validation loss is": choosing(pick=lambda rates, losses: rates[0]),
         "this is the last rate. Is `lowest` set back in every round of the loop?": choosing(
-            pick=lambda rates, losses: rates[-1]
+            pick=lambda rates, losses: [lr for lr in rates if losses[lr] < math.inf][-1]
         ),
+        "this is the last rate, whatever its validation loss is": choosing(pick=lambda rates, losses: rates[-1]),
         "the rate is right; the weight is that of the last rate. Keep the weight of the best": choosing(
             finish=lambda lr, weights, losses: (lr, list(weights.values())[-1])
         ),
