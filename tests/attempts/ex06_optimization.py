@@ -176,10 +176,17 @@ def warm_up_by_tensors(step, warm_up, steps):
     return torch.linspace(1 / warm_up, 1, warm_up)[step].item()
 
 
-def warm_up_by_a_square(step, warm_up, steps):
-    if step < warm_up:
-        return 1 / warm_up + step / warm_up
-    return float(np.cos(np.pi * (step - warm_up) / (steps - warm_up) / 2) ** 2)
+def warm_up_by_schedulers(step, warm_up, steps):
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    kinds = torch.optim.lr_scheduler
+    cosine = kinds.CosineAnnealingLR(optimizer, steps - warm_up)
+    if warm_up:
+        line = kinds.LinearLR(optimizer, 1 / warm_up, total_iters=warm_up - 1)
+        cosine = kinds.SequentialLR(optimizer, [line, cosine], [warm_up])
+    for _ in range(step):
+        optimizer.step()
+        cosine.step()
+    return cosine.get_last_lr()[0]
 
 
 class StopsByLists:
@@ -467,7 +474,7 @@ RIGHT = {
     "warm_up_cosine": {
         "min and max": warm_up_by_min,
         "tensors": warm_up_by_tensors,
-        "the square of a cosine": warm_up_by_a_square,
+        "schedulers": warm_up_by_schedulers,
     },
     "EarlyStopping": {"lists": StopsByLists, "a countdown": StopsByCountdown, "NumPy": StopsByNumPy},
     "confusion_matrix": {

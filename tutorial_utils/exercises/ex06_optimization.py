@@ -897,8 +897,8 @@ def steps_of_schedules():
         yield step, 4, 12
     for step in 0, 1, 2, 5:
         yield step, 1, 5
-    for step in 0, 99, 100, 400, 1000:
-        yield step, 100, 1000
+    for step in 0, 9, 10, 40, 100:
+        yield step, 10, 100
     for step in 0, 2, 4:
         yield step, 0, 4  # no warm-up
 
@@ -1607,10 +1607,10 @@ choose_rate.mistakes(
             pick=lambda rates, losses: max(rates, key=losses.get)
         ),
         "this is the first rate, whatever its validation loss is": choosing(pick=lambda rates, losses: rates[0]),
+        "this is the last rate, whatever its validation loss is": choosing(pick=lambda rates, losses: rates[-1]),
         "this is the last rate. Is `lowest` set back in every round of the loop?": choosing(
             pick=lambda rates, losses: [lr for lr in rates if losses[lr] < math.inf][-1]
         ),
-        "this is the last rate, whatever its validation loss is": choosing(pick=lambda rates, losses: rates[-1]),
         "the rate is right; the weight is that of the last rate. Keep the weight of the best": choosing(
             finish=lambda lr, weights, losses: (lr, list(weights.values())[-1])
         ),
