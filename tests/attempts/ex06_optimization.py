@@ -1,221 +1,391 @@
 """Answers that learners give to the exercises of notebook 06, and what the reply to each must say."""
 
+import bisect
 import math
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 
-def split(order, val_size, test_size):
-    """Return train, val, test, cut from the front."""
-    first, second = val_size, val_size + test_size
-    return order[second:], order[:first], order[first:second]
+def step_by_data(parameters, lr):
+    for p in parameters:
+        if p.grad is None:
+            continue
+        p.data -= lr * p.grad
 
 
-def seeded(count, seed):
-    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+@torch.no_grad()
+def step_by_methods(parameters, lr):
+    for w in [w for w in parameters if w.grad is not None]:
+        w.sub_(w.grad, alpha=lr)
 
 
-def split_from_the_end(count, val_size, test_size, seed):
-    order = seeded(count, seed)
-    return order[: -val_size - test_size], order[-val_size - test_size : -test_size], order[-test_size:]
+def step_by_copy(params, learning_rate):
+    for p in params:
+        if p.grad is not None:
+            new = p.detach() - learning_rate * p.grad
+            with torch.no_grad():
+                p.copy_(new)
 
 
-def draw_three_times(count, val_size, test_size, seed):
-    torch.manual_seed(seed)
-    train_size = count - val_size - test_size
-    return tuple(torch.randperm(count)[:size] for size in (train_size, val_size, test_size))
+def step_new_data(parameters, lr):
+    for p in list(parameters):
+        if isinstance(p.grad, torch.Tensor):
+            p.data = p.data - p.grad * lr
 
 
-def shuffle_each_block(count, val_size, test_size, seed):
-    torch.manual_seed(seed)
-    return tuple(part[torch.randperm(len(part))] for part in split(torch.arange(count), val_size, test_size))
+def train_cleared_last(model, loss_fn, optimizer, images, labels):
+    model.train()
+    predictions = model(images)
+    loss = loss_fn(predictions, labels)
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return float(loss.detach())
 
 
-def step_new_tensor(parameters, lr):
-    for w in parameters:
-        if w.grad is not None:
-            w = w - lr * w.grad
+def train_cleared_by_hand(model, loss_fn, optimizer, x, y):
+    for p in model.parameters():
+        p.grad = None
+    loss = loss_fn(model(x), y)
+    value = loss.detach().numpy().item()
+    loss.backward()
+    optimizer.step()
+    return value
 
 
-def step(parameters, change, clear=False):
-    """Change each parameter by what `change` says of its gradient."""
+def train_with_functions_of_autograd(model, loss_fn, optimizer, images, labels):
+    parameters = list(model.parameters())
+    loss = loss_fn(model(images), labels)
+    for p, grad in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+        p.grad = grad
+    optimizer.step()
+    return loss.item()
+
+
+def train_by_closure(model, loss_fn, optimizer, images, labels):
+    def closure():
+        model.zero_grad()
+        loss = loss_fn(model(images), labels)
+        loss.backward()
+        return loss
+
+    return optimizer.step(closure).item()
+
+
+def entropy_in_a_loop(logits, labels):
+    losses = []
+    for row, label in zip(logits, labels, strict=True):
+        losses.append(row.logsumexp(0) - row[label])
+    return sum(losses) / len(losses)
+
+
+def entropy_by_hand(logits, labels):
+    shifted = logits - logits.max(dim=1, keepdim=True).values
+    log_sums = torch.log(torch.exp(shifted).sum(dim=1))
+    right = shifted[torch.arange(len(labels)), labels]
+    return (log_sums - right).mean()
+
+
+def entropy_by_distribution(logits, labels):
+    return -torch.distributions.Categorical(logits=logits).log_prob(labels).mean()
+
+
+def mean_loss_of_all_at_once(dataloader, model, loss_fn):
+    batches = list(dataloader)
+    images = torch.cat([images for images, _ in batches])
+    labels = torch.cat([labels for _, labels in batches])
+    with torch.inference_mode():
+        return float(loss_fn(model.eval()(images), labels))
+
+
+def mean_loss_by_lists(dataloader, model, loss_fn):
+    was_training = model.training
+    model.eval()
+    losses, sizes = [], []
     with torch.no_grad():
-        for w in parameters:
-            if w.grad is not None:
-                w += change(w.grad)
-                if clear:
-                    w.grad.zero_()
+        for x, y in dataloader:
+            losses.append(loss_fn(model(x), y))
+            sizes.append(x.shape[0])
+    model.train(was_training)
+    return float(np.average([loss.item() for loss in losses], weights=sizes))
 
 
-def step_first_alone(parameters, lr):
-    step([next(iter(parameters))], lambda grad: -lr * grad)
+@torch.no_grad()
+def mean_loss_over_the_dataset(dataloader, model, loss_fn):
+    model.train(False)
+    total = torch.tensor(0.0)
+    for x, y in dataloader:
+        total += y.size(0) * loss_fn(model(x), y)
+    return total.item() / len(dataloader.dataset)
 
 
-def train_in_order(order, result=lambda loss, after: loss.item()):
+def momentum_by_einsum(w, gradient, velocity, lr, momentum):
+    scale = torch.tensor([momentum, 1.0])
+    velocity = torch.einsum("k,kd->d", scale, torch.stack([velocity, gradient]))
+    return [torch.add(w, velocity, alpha=-lr), velocity]
+
+
+def momentum_by_optimizer(w, gradient, velocity, lr, momentum):
+    p = w.clone().requires_grad_()
+    optimizer = torch.optim.SGD([p], lr=lr, momentum=momentum)
+    p.grad = gradient.clone()
+    optimizer.state[p]["momentum_buffer"] = velocity.clone()
+    optimizer.step()
+    return p.detach(), optimizer.state[p]["momentum_buffer"]
+
+
+def momentum_in_place_on_copies(w, gradient, velocity, lr, momentum):
+    v = velocity.clone()
+    v.mul_(momentum).add_(gradient)
+    w = w - lr * v
+    return w, v
+
+
+def halved_in_a_loop(lr, epoch, every):
+    for number in range(1, epoch + 1):
+        if number % every == 0:
+            lr /= 2
+    return lr
+
+
+def halved_by_recursion(lr, epoch, every):
+    return lr if epoch < every else halved_by_recursion(lr / 2, epoch - every, every)
+
+
+def halved_by_scheduler(lr, epoch, every):
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=lr)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=every, gamma=0.5)
+    for _ in range(epoch):
+        optimizer.step()
+        scheduler.step()
+    return scheduler.get_last_lr()[0]
+
+
+def warm_up_by_min(step, warm_up, steps):
+    rest = max(0.0, step - warm_up) / (steps - warm_up)
+    rise = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
+    return rise * 0.5 * (1 + math.cos(rest * math.pi))
+
+
+def warm_up_by_tensors(step, warm_up, steps):
+    if step >= warm_up:
+        return (torch.tensor((step - warm_up) / (steps - warm_up)) * torch.pi).cos().add(1).div(2).item()
+    return torch.linspace(1 / warm_up, 1, warm_up)[step].item()
+
+
+def warm_up_by_schedulers(step, warm_up, steps):
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    kinds = torch.optim.lr_scheduler
+    cosine = kinds.CosineAnnealingLR(optimizer, steps - warm_up)
+    if warm_up:
+        line = kinds.LinearLR(optimizer, 1 / warm_up, total_iters=warm_up - 1)
+        cosine = kinds.SequentialLR(optimizer, [line, cosine], [warm_up])
+    for _ in range(step):
+        optimizer.step()
+        cosine.step()
+    return cosine.get_last_lr()[0]
+
+
+class StopsByLists:
+    def __init__(self, patience):
+        self.patience = patience
+        self.losses = []
+
+    @property
+    def best_epoch(self):
+        return 1 + self.losses.index(min(self.losses))
+
+    def should_stop(self, val_loss):
+        self.losses.append(val_loss)
+        return len(self.losses) >= self.best_epoch + self.patience
+
+
+class StopsByCountdown:
+    def __init__(self, patience):
+        self.patience, self.left, self.best_loss, self.epoch, self.best_epoch = patience, patience, None, 0, None
+
+    def should_stop(self, loss):
+        self.epoch += 1
+        if self.best_loss is None or self.best_loss > loss:
+            self.best_loss, self.best_epoch, self.left = loss, self.epoch, self.patience
+            return False
+        self.left -= 1
+        return not self.left > 0
+
+
+class StopsByNumPy:
+    def __init__(self, patience):
+        self.patience, self.losses, self.best_epoch = patience, np.array([]), 0
+
+    def should_stop(self, val_loss):
+        self.losses = np.append(self.losses, val_loss)
+        self.best_epoch = int(self.losses.argmin()) + 1
+        return np.greater_equal(len(self.losses) - self.best_epoch, self.patience)
+
+
+def confusion_by_numpy(predictions, labels, classes_count):
+    matrix = np.zeros((classes_count, classes_count), dtype=np.int64)
+    np.add.at(matrix, (labels.numpy(), predictions.numpy()), 1)
+    return torch.from_numpy(matrix)
+
+
+def confusion_by_one_hot(predictions, labels, classes_count):
+    actual = functional.one_hot(labels, classes_count)
+    predicted = functional.one_hot(predictions, num_classes=classes_count)
+    return torch.einsum("nk,nl->kl", actual, predicted)
+
+
+def confusion_by_index_put(predictions, labels, classes_count):
+    matrix = torch.zeros(classes_count, classes_count, dtype=torch.long)
+    return matrix.index_put_((labels, predictions), torch.tensor(1), accumulate=True)
+
+
+def confused_in_loops(matrix):
+    best, cell = -1, None
+    for i in range(len(matrix)):
+        for j in range(len(matrix)):
+            if i != j and matrix[i, j] > best:
+                best, cell = matrix[i, j], (i, j)
+    return cell
+
+
+def confused_by_where(matrix):
+    wrong = matrix - torch.diag(matrix.diagonal())
+    row, column = torch.where(wrong == wrong.max())
+    return int(row[0]), column[0].item()
+
+
+def confused_by_numpy(matrix):
+    wrong = matrix.numpy().copy()
+    np.fill_diagonal(wrong, -1)
+    return [int(place) for place in np.unravel_index(wrong.argmax(), wrong.shape)]
+
+
+def average_in_loops(models):
+    for name, _ in models[0].named_parameters():
+        grads = [dict(model.named_parameters())[name].grad for model in models]
+        mean = sum(grads) / len(grads)
+        for model in models:
+            model.get_parameter(name).grad = mean.clone()
+
+
+def average_in_place(models):
+    parameters = [list(model.parameters()) for model in models]
+    for i in range(len(parameters[0])):
+        total = torch.zeros_like(parameters[0][i])
+        for copy in parameters:
+            total += copy[i].grad
+        for copy in parameters:
+            copy[i].grad.copy_(total / len(models))
+
+
+def average_by_vectors(models):
+    flat = [nn.utils.parameters_to_vector(p.grad for p in model.parameters()) for model in models]
+    mean = torch.stack(flat).mean(0)
+    for model in models:
+        parts = mean.clone().split([p.numel() for p in model.parameters()])
+        for p, part in zip(model.parameters(), parts, strict=True):
+            p.grad = part.view_as(p)
+
+
+def choose_by_hand(rates, train, val, steps):
+    x, y = train
+    best = None
+    for lr in rates:
+        w = 0.0
+        for _ in range(steps):
+            w = w - lr * (2 * (w * x - y) * x).mean().item()
+        loss = ((w * val[0] - val[1]) ** 2).mean().item()
+        if not math.isnan(loss) and (best is None or loss < best[0]):
+            best = (loss, lr, w)
+    return best[1], best[2]
+
+
+def choose_by_model(rates, train, val, steps):
+    (x, y), (x_val, y_val) = train, val
+    tried = []
+    for rate in rates:
+        model = nn.Linear(1, 1, bias=False)
+        nn.init.zeros_(model.weight)
+        optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+        for _ in range(steps):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x.unsqueeze(1)).squeeze(1), y).backward()
+            optimizer.step()
+        with torch.no_grad():
+            loss = nn.functional.mse_loss(model(x_val[:, None])[:, 0], y_val).item()
+        if loss == loss:
+            bisect.insort(tried, (loss, rate, model.weight.item()))
+    return tried[0][1:]
+
+
+def choose_by_nan_to_num(rates, train, val, steps):
+    ws = []
+    for lr in rates:
+        w = torch.zeros(1, requires_grad=True)
+        for _ in range(steps):
+            (grad,) = torch.autograd.grad(((w * train[0] - train[1]) ** 2).mean(), w)
+            w = (w - lr * grad).detach().requires_grad_()
+        ws.append(w.item())
+    losses = torch.tensor([((w * val[0] - val[1]) ** 2).mean() for w in ws]).nan_to_num(nan=math.inf)
+    best = int(losses.argmin())
+    return [rates[best], ws[best]]
+
+
+def train_in_order(order, finish=lambda loss: loss.item()):
     """Return a training step that calls these, in this order."""
 
     def train_step(model, loss_fn, optimizer, images, labels):
         loss = loss_fn(model(images), labels)
         for name in order.split():
             getattr(loss if name == "backward" else optimizer, name)()
-        return result(loss, lambda: loss_fn(model(images), labels).item())
+        return finish(loss)
 
     return train_step
 
 
-def train_labels_first(model, loss_fn, *others):
-    return train_in_order("zero_grad backward step")(model, lambda x, y: loss_fn(y, x), *others)
+RIGHT_ORDER = "zero_grad backward step"
 
 
-def train_in_evaluation_mode(model, *others):
-    return train_in_order("zero_grad backward step")(model.eval(), *others)
+def train_without_labels(model, loss_fn, optimizer, images, labels):
+    loss = loss_fn(model(images))
+    loss.backward()
 
 
-def entropy_of_pairs(logits, labels):
-    return -logits.log_softmax(dim=1)[:, labels].mean()
+def measure_without_pairs(dataloader, model, loss_fn):
+    for batch in dataloader:
+        return loss_fn(model(batch), batch)
 
 
-def pick(table, labels):
-    return table[range(len(labels)), labels]
+def entropy_in_place(logits, labels):
+    logits -= logits.max(dim=1, keepdim=True).values
+    return -(logits - logits.exp().sum(dim=1, keepdim=True).log())[range(len(labels)), labels].mean()
 
 
-def measure(dataloader, model, loss_fn, finish, evaluate=True, grad=False):
-    """Return what `finish` makes of the lists of batch means and batch sizes."""
-    model.train(not evaluate)
-    with torch.set_grad_enabled(grad):
-        batches = [(loss_fn(model(images), labels).item(), len(labels)) for images, labels in dataloader]
-    return finish(*zip(*batches, strict=True))
-
-
-def total(means, sizes):
-    return sum(mean * size for mean, size in zip(means, sizes, strict=True))
-
-
-def weighted(means, sizes):
-    return total(means, sizes) / sum(sizes)
-
-
-def first_batch(dataloader, model, loss_fn):
-    model.eval()
-    with torch.no_grad():
-        for images, labels in dataloader:
-            return loss_fn(model(images), labels).item()
-
-
-def change_velocity_in_place(w, gradient, velocity, lr, momentum):
+def momentum_in_place(w, gradient, velocity, lr, momentum):
     velocity *= momentum
     velocity += gradient
     return w - lr * velocity, velocity
 
 
-class Stopper:
-    """Right, but for what the classes below change."""
-
-    def __init__(self, patience):
-        self.patience, self.lowest, self.previous = patience, float("inf"), float("inf")
-        self.epoch = self.best_epoch = self.waited = 0
-
-    def is_better(self, loss):
-        return loss < self.lowest
-
-    def should_stop(self, loss):
-        self.epoch += 1
-        if self.is_better(loss):
-            self.lowest, self.best_epoch, self.waited = loss, self.epoch, 0
-        else:
-            self.waited += 1
-        self.previous = loss
-        return self.waited >= self.patience
-
-
-class NeverBeginsAgain(Stopper):
-    def should_stop(self, loss):
-        waited = self.waited
-        super().should_stop(loss)
-        self.waited = waited + (loss > self.lowest)
-        return self.waited >= self.patience
-
-
-class OneTooLong(Stopper):
-    def should_stop(self, loss):
-        return super().should_stop(loss) and self.waited > self.patience
-
-
-class ForgetsTheEpoch(Stopper):
-    def should_stop(self, loss):
-        if loss < self.lowest:
-            self.lowest, self.best_epoch = loss, self.epoch
-        return self.epoch - self.best_epoch >= self.patience
-
-
-class ForgetsTheLowest(Stopper):
-    def should_stop(self, loss):
-        self.epoch += 1
-        if loss < self.lowest:
-            self.best_epoch = self.epoch
-        return self.epoch - self.best_epoch >= self.patience
-
-
-class ForgetsPatience(Stopper):
-    def should_stop(self, loss):
-        super().should_stop(loss)
-        return self.waited > 0
-
-
-class LooksOneEpochBack(Stopper):
-    def is_better(self, loss):
-        return loss < self.previous
-
-
-class TakesEqualForBetter(Stopper):
-    def is_better(self, loss):
-        return loss <= self.lowest
-
-
-class ReturnsNothing(Stopper):
-    def should_stop(self, loss):
-        super().should_stop(loss)
-
-
-class CountsFromZero(Stopper):
-    def should_stop(self, loss):
-        stop = super().should_stop(loss)
-        self.best_epoch = self.epoch - self.waited - 1
-        return stop
-
-
-class NamesNoEpoch(Stopper):
-    def should_stop(self, loss):
-        stop = super().should_stop(loss)
-        self.best_epoch = 0
-        return stop
-
-
-class CountsEveryEpoch(Stopper):
-    def should_stop(self, loss):
-        super().should_stop(loss)
-        return self.epoch >= self.patience
-
-
-class SharesItsLosses(Stopper):
+class SharesItsLosses(StopsByLists):
     losses = []  # noqa: RUF012 (this is the mistake)
 
-    def should_stop(self, loss):
-        self.losses.append(loss)
-        self.best_epoch = 1 + self.losses.index(min(self.losses))
-        return len(self.losses) - self.best_epoch >= self.patience
+    def __init__(self, patience):
+        self.patience = patience
 
 
-class StopsWhenBetter(Stopper):
-    def should_stop(self, loss):
-        super().should_stop(loss)
-        return self.waited == 0
+def stops(answer):
+    """Return a class that gives one answer, or calls it."""
 
+    class Stops(StopsByCountdown):
+        def should_stop(self, val_loss):
+            return answer(val_loss) if callable(answer) else answer
 
-def count_pairs(predictions, labels, size):
-    return (size * labels + predictions).bincount(minlength=size**2).reshape(size, size)
+    return Stops
 
 
 def count_in_a_loop(predictions, labels, size):
@@ -232,10 +402,14 @@ def count_in_lists(predictions, labels, size):
     return torch.tensor(matrix)
 
 
-def add_once(predictions, labels, size):
-    matrix = torch.zeros(size, size, dtype=torch.long)
-    matrix[labels, predictions] += 1
-    return matrix
+def count_by_rows(predictions, labels, size):
+    return torch.stack([predictions[labels == row].bincount(minlength=size) for row in range(size)])
+
+
+def count_in_place(predictions, labels, size):
+    labels *= size
+    labels += predictions
+    return labels.bincount(minlength=size**2).reshape(size, size)
 
 
 def clear_in_place(matrix):
@@ -243,307 +417,171 @@ def clear_in_place(matrix):
     return divmod(int(matrix.argmax()), len(matrix))
 
 
-def off_diagonal(matrix):
-    return matrix.clone().fill_diagonal_(0)
-
-
-def combine_gradients(models, combine):
-    for copies in zip(*(model.parameters() for model in models), strict=True):
-        combined = combine(torch.stack([p.grad for p in copies]))
-        for p in copies:
-            p.grad = combined.clone()
-
-
-def share_one_gradient(models):
-    for copies in zip(*(model.parameters() for model in models), strict=True):
-        mean = torch.stack([p.grad for p in copies]).mean(dim=0)
-        for p in copies:
-            p.grad = mean
-
-
-def read_what_is_written(models):
-    for copies in zip(*(model.parameters() for model in models), strict=True):
-        for p in copies:
-            p.grad = torch.stack([q.grad for q in copies]).mean(dim=0)
-
-
-def average_weights_too(models):
-    combine_gradients(models, lambda grads: grads.mean(dim=0))
-    with torch.no_grad():
-        mean = torch.stack([model.weight for model in models]).mean(dim=0)
-        for model in models:
-            model.weight.copy_(mean)
-
-
-def write_the_first_alone(models):
-    for copies in zip(*(model.parameters() for model in models), strict=True):
-        copies[0].grad = torch.stack([p.grad for p in copies]).mean(dim=0)
-
-
-def divide_alone(models):
+def average_and_step(models):
+    average_in_place(models)
     for model in models:
         for p in model.parameters():
-            p.grad = p.grad / len(models)
+            p.data -= 0.1 * p.grad
 
 
-def only_the_weight(models):
-    mean = torch.stack([model.weight.grad for model in models]).mean(dim=0)
-    for model in models:
-        model.weight.grad = mean.clone()
+def average_and_share_the_last(models):
+    average_in_place(models)
+    for p, last in zip(models[0].parameters(), models[-1].parameters(), strict=True):
+        p.grad = last.grad
 
 
-def choose(rates, train, val, steps, *, by=None, clear=True, start=None, pick=min, finish=lambda lr, w, last: (lr, w)):
-    """Choose by the lowest loss on `by`, the validation part unless said otherwise."""
-    losses, weights = {}, {}
-    x_by, y_by = by or val
-    for lr in rates:
-        w = torch.tensor(0.0, requires_grad=True) if start is None else start
-        for _ in range(steps):
-            if clear:
-                w.grad = None
-            nn.functional.mse_loss(w * train[0], train[1]).backward()
-            with torch.no_grad():
-                w -= lr * w.grad
-        losses[lr], weights[lr] = functional.mse_loss(w.detach() * x_by, y_by).item(), w.item()
-    lr = pick(losses, key=losses.get)
-    return finish(lr, weights[lr], weights[rates[-1]])
-
-
-def choose_by_sum(rates, train, val, steps):
-    size = len(train[0])
-    lr, w = choose([size * lr for lr in rates], train, val, steps)
-    return lr / size, w
-
-
-def choose_unless_higher(rates, train, val, steps):
-    lowest = float("inf")
-    for lr in rates:
-        _, w = choose([lr], train, val, steps)
-        loss = functional.mse_loss(w * val[0], val[1]).item()
-        if loss >= lowest:
-            continue
-        lowest, best = loss, (lr, w)
-    return best
-
-
-WRONG = {
-    "three_way_split": {
-        "val first": (
-            lambda c, v, t, s: split(seeded(c, s), v, t)[1:] + split(seeded(c, s), v, t)[:1],
-            "order is train",
-        ),
-        "cut from the end": (split_from_the_end, r"`x\[-0:\]` is all of x"),
-        "three times drawn": (draw_three_times, "the sets overlap"),
-        "not shuffled": (lambda c, v, t, s: split(torch.arange(c), v, t), "unbroken blocks"),
-        "shuffled within the blocks": (shuffle_each_block, "unbroken blocks"),
-        "no seed": (lambda c, v, t, s: split(torch.randperm(c), v, t), "same seed give different sets"),
-        "a fixed seed": (lambda c, v, t, s: split(seeded(c, 0), v, t), "not from a fixed number"),
-        "lists": (lambda c, v, t, s: [part.tolist() for part in split(seeded(c, s), v, t)], "is a list, .* of indices"),
-        "from 1": (lambda c, v, t, s: split(seeded(c, s) + 1, v, t), "0 to 19"),
-        "two sets": (lambda c, v, t, s: split(seeded(c, s), v, t)[:2], "2 entries, expected three"),
-        "masks": (
-            lambda c, v, t, s: tuple(seeded(c, s) < n for n in (v, t, c)),
-            "expected one dimension of torch.int64",
-        ),
-    },
+RIGHT = {
     "sgd_step": {
-        "a new tensor": (step_new_tensor, "`w -= ...` changes the parameter itself"),
-        "up the slope": (lambda ws, lr: step(ws, lambda grad: lr * grad), "subtract"),
-        "no learning rate": (lambda ws, lr: step(ws, lambda grad: -grad), "lr times as long"),
-        "cleared": (lambda ws, lr: step(ws, lambda grad: -lr * grad, clear=True), "job of `zero_grad`"),
-        "the first alone": (step_first_alone, "only the first parameter has moved"),
+        "data": step_by_data,
+        "methods": step_by_methods,
+        "a copy": step_by_copy,
+        "new data": step_new_data,
     },
     "train_step": {
-        "no zero_grad": (train_in_order("backward step"), "Call `optimizer.zero_grad"),
-        "step before backward": (train_in_order("zero_grad step backward"), "comes before `loss.backward"),
-        "zero_grad between": (train_in_order("backward zero_grad step"), "between `backward` and `step`"),
-        "no backward": (train_in_order("zero_grad step"), "`loss.backward\\(\\)` is not called"),
-        "no step": (train_in_order("zero_grad backward"), "`optimizer.step\\(\\)` is not called"),
-        "a tensor": (train_in_order("zero_grad backward step", lambda loss, after: loss), "`.item\\(\\)` takes it out"),
-        "the loss after": (
-            train_in_order("zero_grad backward step", lambda loss, after: after()),
-            "loss after the step",
-        ),
-        "no return": (train_in_order("zero_grad backward step", lambda loss, after: None), "is a `return` missing"),
-        "labels first": (train_labels_first, "first what the model says"),
-        "evaluation mode": (train_in_evaluation_mode, "in evaluation mode"),
-        "times N": (
-            train_in_order("zero_grad backward step", lambda loss, after: loss.item() * 3),
-            "number of examples",
-        ),
+        "cleared last": train_cleared_last,
+        "cleared by hand": train_cleared_by_hand,
+        "torch.autograd.grad": train_with_functions_of_autograd,
+        "a closure": train_by_closure,
     },
     "cross_entropy": {
-        "no mean": (lambda x, y: -pick(x.log_softmax(dim=1), y), "their mean is still to come"),
-        "the sum": (lambda x, y: -pick(x.log_softmax(dim=1), y).sum(), "sum over the images"),
-        "the mean of all": (
-            lambda x, y: -(x.log_softmax(dim=1) * functional.one_hot(y, x.shape[1])).mean(),
-            "over all N × K numbers",
-        ),
-        "the sign": (lambda x, y: pick(x.log_softmax(dim=1), y).mean(), "the loss is minus that"),
-        "the logits": (lambda x, y: -pick(x, y).mean(), "`log_softmax` is still to come"),
-        "no logarithm": (lambda x, y: -pick(x.softmax(dim=1), y).mean(), "logarithm is still to come"),
-        "down the columns": (lambda x, y: -pick(x.log_softmax(dim=0), y).mean(), "`dim=1`"),
-        "twice": (lambda x, y: -pick(x.softmax(dim=1).log_softmax(dim=1), y).mean(), "a softmax too many"),
-        "all pairs": (entropy_of_pairs, "row 0 with label 0"),
-        "overflow": (lambda x, y: -pick(x.softmax(dim=1).log(), y).mean(), "never takes the exponential"),
-        "exp by hand": (lambda x, y: (x.exp().sum(dim=1).log() - pick(x, y)).mean(), "never takes the exponential"),
-        "ready-made": (lambda x, y: functional.cross_entropy(x, y), "PyTorch's own loss"),
-        "half-made": (lambda x, y: nn.NLLLoss()(x.log_softmax(dim=1), y), "PyTorch's own loss"),
-        "a float": (lambda x, y: -pick(x.log_softmax(dim=1), y).mean().item(), "Leave out `.item"),
-        "detached": (lambda x, y: -pick(x.detach().log_softmax(dim=1), y).mean(), "no graph"),
+        "a loop": entropy_in_a_loop,
+        "by hand": entropy_by_hand,
+        "a distribution": entropy_by_distribution,
+        "one-hot": lambda x, y: -(functional.one_hot(y, x.shape[1]) * x.log_softmax(-1)).sum(1).mean(),
+        "einsum": lambda x, y: -torch.einsum("nn->", nn.LogSoftmax(dim=1)(x)[:, y]) / len(y),
     },
     "mean_loss": {
-        "a mean of means": (
-            lambda d, m, f: measure(d, m, f, lambda ms, ns: sum(ms) / len(ms)),
-            "must not count as two",
-        ),
-        "batch means added": (lambda d, m, f: measure(d, m, f, lambda ms, ns: sum(ms)), "weigh each by its size"),
-        "the sum": (lambda d, m, f: measure(d, m, f, total), "divide it by their number"),
-        "by batches": (lambda d, m, f: measure(d, m, f, lambda ms, ns: total(ms, ns) / len(ms)), "not of examples"),
-        "by examples": (lambda d, m, f: measure(d, m, f, lambda ms, ns: sum(ms) / sum(ns)), "weigh each mean"),
-        "times batch_size": (lambda d, m, f: measure(d, m, f, lambda ms, ns: sum(ms) * 2 / 5), "and so its loss twice"),
-        "the last batch": (lambda d, m, f: measure(d, m, f, lambda ms, ns: ms[-1]), "the last batch alone"),
-        "return in the loop": (first_batch, "inside the loop"),
-        "in training mode": (lambda d, m, f: measure(d, m, f, weighted, evaluate=False), "dropout is still on"),
-        "with a graph": (lambda d, m, f: measure(d, m, f, weighted, grad=True), "torch.no_grad"),
-        "a tensor": (lambda d, m, f: torch.tensor(measure(d, m, f, weighted)), "`.item\\(\\)` takes it out"),
+        "all at once": mean_loss_of_all_at_once,
+        "lists": mean_loss_by_lists,
+        "the length of the dataset": mean_loss_over_the_dataset,
     },
     "steps_and_rate": {
-        "rounded down": ((19, 0.16), "272 images over"),
-        "with a fraction": ((10_000 / 512, 0.16), "takes a whole step"),
-        "the old batch size": ((157, 0.16), "batches of 64"),
-        "a float": ((20.0, 0.16), "`math.ceil` gives one"),
-        "the same rate": ((20, 0.02), "is kept"),
-        "divided": ((20, 0.02 * 64 / 512), "you divided"),
-        "times the batch size": ((20, 0.02 * 512), "512 / 64 times"),
-        "one number": (20, "a pair of numbers"),
-        "the wrong way round": ((0.16, 20), "the steps come first"),
+        "numbers": (20, 0.16),
+        "a list": [-(-10_000 // 512), 0.02 * 8],
+        "from a loader": (len(torch.utils.data.DataLoader(range(10_000), batch_size=512)), 512 / 64 * 0.02),
     },
     "momentum_step": {
-        "w alone": (lambda w, g, v, lr, m: w - lr * (m * v + g), "`return w, velocity`"),
-        "velocity first": (lambda w, g, v, lr, m: (m * v + g, w - lr * (m * v + g)), "changed places"),
-        "the old velocity moves w": (lambda w, g, v, lr, m: (w - lr * v, m * v + g), "with the old velocity"),
-        "the old velocity returned": (lambda w, g, v, lr, m: (w - lr * (m * v + g), v), "next step needs the new"),
-        "plain SGD": (lambda w, g, v, lr, m: (w - lr * g, m * v + g), "by the gradient alone"),
-        "up the slope": (lambda w, g, v, lr, m: (w + lr * (m * v + g), m * v + g), "subtract"),
-        "no learning rate": (lambda w, g, v, lr, m: (w - (m * v + g), m * v + g), "lr times as long"),
-        "rate in the velocity": (lambda w, g, v, lr, m: (w - (m * v + lr * g), m * v + lr * g), "belongs to the step"),
-        "a running mean": (
-            lambda w, g, v, lr, m: (w - lr * (m * v + (1 - m) * g), m * v + (1 - m) * g),
-            "as a running mean",
-        ),
-        "as some books write it": (
-            lambda w, g, v, lr, m: (w + (m * v - lr * g), m * v - lr * g),
-            "as some books write it",
-        ),
-        "no brake": (lambda w, g, v, lr, m: (w - lr * (v + g), v + g), "was not slowed down"),
-        "all slowed": (lambda w, g, v, lr, m: (w - lr * m * (v + g), m * (v + g)), "slows down the old velocity alone"),
-        "in place": (change_velocity_in_place, "changes its argument `velocity` in place"),
-        "always 0.9": (lambda w, g, v, lr, m: (w - lr * (0.9 * v + g), 0.9 * v + g), "argument `momentum`"),
+        "einsum": momentum_by_einsum,
+        "the optimizer": momentum_by_optimizer,
+        "in place on copies": momentum_in_place_on_copies,
     },
     "halved_rate": {
-        "a fraction": (lambda lr, epoch, every: lr * 0.5 ** (epoch / every), "`//` rounds down"),
-        "too early": (lambda lr, epoch, every: lr * 0.5 ** ((epoch + 1) // every), "one epoch too early"),
-        "every epoch": (lambda lr, epoch, every: lr * 0.5**epoch, "halved in every epoch"),
-        "once": (lambda lr, epoch, every: lr if epoch < every else lr / 2, "halved once"),
-        "the rest": (lambda lr, epoch, every: lr * 0.5 ** (epoch % every), "what is left over"),
-        "times": (lambda lr, epoch, every: lr * 0.5 * (epoch // every), "to the power"),
-        "2 times": (lambda lr, epoch, every: lr / max(1, 2 * (epoch // every)), "you divided by 2 times"),
-        "nothing": (lambda lr, epoch, every: None, "is a `return` missing"),
-        "always 3": (lambda lr, epoch, every: lr * 0.5 ** (epoch // 3), "every 1, the rate of epoch 4"),
+        "a loop": halved_in_a_loop,
+        "recursion": halved_by_recursion,
+        "the scheduler": halved_by_scheduler,
+        "divided": lambda lr, epoch, every: lr / 2 ** int(epoch / every),
     },
-    "EarlyStopping": {
-        "never begins again": (NeverBeginsAgain, "begins the count again"),
-        "one too long": (OneTooLong, "one epoch too long"),
-        "epoch not counted": (ForgetsTheEpoch, "count its epoch"),
-        "lowest not kept": (ForgetsTheLowest, "keep a new lowest loss"),
-        "no patience": (ForgetsPatience, "how many in a row"),
-        "one epoch back": (LooksOneEpochBack, "lowest loss of all"),
-        "equal is better": (TakesEqualForBetter, "compare with `<`"),
-        "nothing": (ReturnsNothing, "is a `return` missing"),
-        "from zero": (CountsFromZero, "the first epoch is 1"),
-        "no best epoch": (NamesNoEpoch, "set it where"),
-        "every epoch": (CountsEveryEpoch, "do not count every epoch"),
-        "one list for all": (SharesItsLosses, "An earlier object has left something behind"),
-        "stops when better": (StopsWhenBetter, "True means stop"),
+    "warm_up_cosine": {
+        "min and max": warm_up_by_min,
+        "tensors": warm_up_by_tensors,
+        "schedulers": warm_up_by_schedulers,
     },
+    "EarlyStopping": {"lists": StopsByLists, "a countdown": StopsByCountdown, "NumPy": StopsByNumPy},
     "confusion_matrix": {
-        "the other way round": (lambda p, y, size: count_pairs(y, p, size), "changed places"),
-        "counted once": (add_once, "it does not add up"),
-        "flat": (lambda p, y, size: count_pairs(p, y, size).flatten(), "K rows of K"),
-        "flat and short": (lambda p, y, size: (size * y + p).bincount(), "`minlength` keeps"),
-        "floats": (lambda p, y, size: count_pairs(p, y, size).float(), "as floats"),
-        "shares": (lambda p, y, size: count_pairs(p, y, size) / len(y), "these are shares"),
-        "a loop": (count_in_a_loop, "Without a loop"),
-        "a loop over lists": (count_in_lists, "one by one"),
-        "always three classes": (lambda p, y, size: count_pairs(p, y, 3), "For four classes"),
-        "classes that occur": (
-            lambda p, y, size: count_pairs(p, y, 1 + int(torch.maximum(p, y).max())),
-            "does not tell how many classes",
-        ),
+        "NumPy": confusion_by_numpy,
+        "one-hot": confusion_by_one_hot,
+        "index_put_": confusion_by_index_put,
     },
-    "most_confused": {
-        "the diagonal": (lambda m: divmod(int(m.argmax()), len(m)), "on the diagonal"),
-        "in place": (clear_in_place, "changes its argument `matrix` in place"),
-        "column first": (lambda m: divmod(int(off_diagonal(m).T.argmax()), len(m)), "changed places"),
-        "both ways": (
-            lambda m: divmod(int((off_diagonal(m) + off_diagonal(m).T).argmax()), len(m)),
-            "both directions together",
-        ),
-        "flat": (lambda m: int(off_diagonal(m).argmax()), "divmod"),
-        "ten classes": (lambda m: divmod(int(off_diagonal(m).argmax()), 10), "3 columns, not 10"),
-        "the count": (lambda m: int(off_diagonal(m).max()), "its row and column"),
-        "tensors": (lambda m: tuple(off_diagonal(m).eq(9).nonzero()[0]), "`.item\\(\\)` takes it out"),
-        "floats": (lambda m: (int(off_diagonal(m).argmax()) / len(m), 0), "`//` divides"),
-        "row and column apart": (
-            lambda m: (int(off_diagonal(m).sum(dim=1).argmax()), int(off_diagonal(m).sum(dim=0).argmax())),
-            "in all; one cell is asked for",
-        ),
-        "always three classes": (lambda m: divmod(int(off_diagonal(m).argmax()), 3), "of four classes"),
-    },
-    "average_gradients": {
-        "nothing": (
-            lambda models: [p.grad.mean() for model in models for p in model.parameters()],
-            "nothing has changed",
-        ),
-        "the sum": (lambda models: combine_gradients(models, lambda grads: grads.sum(dim=0)), "three times as long"),
-        "half the sum": (lambda models: combine_gradients(models, lambda grads: grads.sum(dim=0) / 2), "three copies"),
-        "divided alone": (divide_alone, "first add those of all"),
-        "the first copy alone": (write_the_first_alone, "still its own"),
-        "one number": (
-            lambda models: combine_gradients(models, lambda grads: torch.full_like(grads[0], float(grads.mean()))),
-            "one number for the whole",
-        ),
-        "one after the other": (read_what_is_written, "overwritten before"),
-        "one tensor for all": (share_one_gradient, "`mean.clone"),
-        "the weights too": (average_weights_too, "you averaged the weights"),
-        "no bias": (only_the_weight, "the bias has a gradient"),
-    },
-    "choose_rate": {
-        "by the training part": (lambda r, t, v, n: choose(r, t, v, n, by=t), "Choose by the validation part"),
-        "the last weight": (
-            lambda r, t, v, n: choose(r, t, v, n, finish=lambda lr, w, last: (lr, last)),
-            "weight is that of the last rate",
-        ),
-        "no new start": (
-            lambda r, t, v, n: choose(r, t, v, n, start=torch.tensor(0.0, requires_grad=True)),
-            "Begin at 0 for each",
-        ),
-        "no zero_grad": (lambda r, t, v, n: choose(r, t, v, n, clear=False), "Which line clears"),
-        "learned from val": (lambda r, t, v, n: choose(r, v, v, n), "learned from the validation part"),
-        "the last rate": (lambda r, t, v, n: choose(r[-1:], t, v, n), "this is the last rate"),
-        "the wrong way round": (lambda r, t, v, n: choose(r, t, v, n)[::-1], "changed places"),
-        "the loss": (
-            lambda r, t, v, n: choose(r, t, v, n, finish=lambda lr, w, last: (lr, 2.5 * (w - 2) ** 2)),
-            "return the weight",
-        ),
-        "one step less": (lambda r, t, v, n: choose(r, t, v, n - 1), "one step too few"),
-        "the sum": (choose_by_sum, "take the mean"),
-        "nan is lower": (choose_unless_higher, "with 2e6 the loss becomes nan"),
-        "the rate alone": (lambda r, t, v, n: choose(r, t, v, n)[0], "return both"),
-        "nan is the lowest": (choose, "with nan is always False"),
-        "a guess": (lambda r, t, v, n: (math.inf, 0.0), "expected \\(0.01"),
-    },
+    "most_confused": {"loops": confused_in_loops, "where": confused_by_where, "NumPy": confused_by_numpy},
+    "average_gradients": {"names": average_in_loops, "in place": average_in_place, "vectors": average_by_vectors},
+    "choose_rate": {"by hand": choose_by_hand, "a model": choose_by_model, "nan_to_num": choose_by_nan_to_num},
 }
 
-RIGHT = {}
+WRONG = {
+    "sgd_step": {
+        "None is not skipped": (
+            lambda parameters, lr: [p.data.sub_(lr * p.grad) for p in parameters].clear(),
+            "'NoneType'.*\n.*tried for .* a frozen one",
+        ),
+        "a list is expected": (lambda parameters, lr: len(parameters), "no len.*\n.*tried for the parameter"),
+        "something comes back": (lambda *inputs: step_by_data(*inputs) or 3, "comes back is 3, expected None"),
+        "no gradients any more": (lambda *inputs: torch.set_grad_enabled(False), "for the rest of the notebook"),
+    },
+    "train_step": {
+        "zero_grad between": (train_in_order("backward zero_grad step"), "between `backward` and `step`"),
+        "step before backward": (train_in_order("zero_grad step backward"), "comes before `loss.backward"),
+        "no backward": (train_in_order("zero_grad step"), r"`loss.backward\(\)` is not called"),
+        "no step": (train_in_order("zero_grad backward"), r"`optimizer.step\(\)` is not called"),
+        "a tensor": (train_in_order(RIGHT_ORDER, lambda loss: loss), r"`.item\(\)` takes it out"),
+        "no return": (train_in_order(RIGHT_ORDER, lambda loss: None), "is a `return` missing"),
+        "rounded": (train_in_order(RIGHT_ORDER, lambda loss: round(loss.item(), 1)), "0.2, expected 0.1867"),
+        "no labels": (train_without_labels, "missing 1 required.*\n.*tried for the three students"),
+    },
+    "cross_entropy": {
+        "ready-made": (lambda x, y: functional.cross_entropy(x, y), "`cross_entropy` of PyTorch has made it"),
+        "half-made": (lambda x, y: nn.NLLLoss()(x.log_softmax(dim=1), y), "`nll_loss` of PyTorch has made it"),
+        "in place": (entropy_in_place, "`logits` afterwards is .*, expected as before"),
+        "a flat index": (
+            lambda x, y: -x.log_softmax(1).gather(1, y).mean(),
+            "same number of dimensions.*\n.*tried for",
+        ),
+        "one dimension": (lambda x, y: entropy_by_hand(x, y).reshape(1), "dimension of size 1"),
+        "logarithms to 10": (lambda x, y: entropy_by_hand(x, y) / math.log(10), "0.4343 times"),
+    },
+    "mean_loss": {
+        "no pairs": (measure_without_pairs, "must be Tensor, not list.*\n.*tried for batches of 2, 2 and 1"),
+        "no return": (lambda *inputs: None, "is a `return` missing"),
+        "five examples": (lambda d, m, f: mean_loss_by_lists(d, m, f) * len(d.dataset) / 5, "For 7 examples"),
+    },
+    "steps_and_rate": {
+        "one number": (20, "What you wrote is 20, expected a pair"),
+        "another number": ((21, 0.16), "first number is 21, expected the steps of an epoch, an int.$"),
+        "text": ((20, "0.16"), "second number is '0.16'"),
+    },
+    "momentum_step": {
+        "in place": (momentum_in_place, "changes its argument `velocity` in place"),
+        "numbers": (lambda *inputs: [x.tolist() for x in momentum_by_einsum(*inputs)], "is a list, expected a tensor"),
+        "one tensor": (lambda *inputs: torch.stack(momentum_by_einsum(*inputs)), "is a Tensor, expected a tuple"),
+    },
+    "halved_rate": {
+        "nothing": (lambda lr, epoch, every: None, "is a `return` missing"),
+        "a list": (lambda lr, epoch, every: [lr] * epoch, "expected the number"),
+        "a tenth": (lambda lr, epoch, every: lr * 0.1 ** (epoch // every), "is 0.08, expected 0.4.$"),
+    },
+    "warm_up_cosine": {
+        "a tensor": (lambda *inputs: torch.tensor(warm_up_by_min(*inputs)), r"`.item\(\)` takes it out"),
+        "fixed numbers": (lambda step, *others: warm_up_by_min(step, 4, 12), "`warm_up` = 1 and `steps` = 5"),
+        "half of it": (
+            lambda step, warm_up, steps: (step + 1) / warm_up if step < warm_up else None,
+            "`return` missing",
+        ),
+    },
+    "EarlyStopping": {
+        "one list for all": (SharesItsLosses, "is set on `self`"),
+        "an object": (StopsByLists(2), "without parentheses"),
+        "an error": (stops(lambda loss: loss.item()), "no attribute 'item'.*\n.*tried for patience 2"),
+        "a text": (stops("stop"), "'stop', expected True or False"),
+        "nothing": (stops(None), "is a `return` missing"),
+    },
+    "confusion_matrix": {
+        "a loop": (count_in_a_loop, "there is a loop in it. Give each pair one number"),
+        "a loop over lists": (count_in_lists, "there is a loop in it"),
+        "a loop over classes": (count_by_rows, "there is a loop in it"),
+        "in place": (count_in_place, "changes its argument `labels` in place"),
+        "an array": (lambda *inputs: confusion_by_numpy(*inputs).numpy(), "is a NumPy array"),
+    },
+    "most_confused": {
+        "in place": (clear_in_place, "changes its argument `matrix` in place"),
+        "a tensor": (lambda matrix: torch.tensor(confused_in_loops(matrix)), "is a Tensor, expected a tuple"),
+        "tensors": (lambda matrix: tuple(torch.tensor(confused_in_loops(matrix))), r"`.item\(\)` takes it out"),
+        "always the same": (lambda matrix: (1, 0), r"your result is \(1, 0\), expected \(0, 1\)"),
+    },
+    "average_gradients": {
+        "a step": (average_and_step, "`weight` itself is"),
+        "two share": (average_and_share_the_last, "shared with another copy"),
+        "none": (
+            lambda models: [model.zero_grad() for model in models],
+            r"is None, expected a tensor of shape \(1, 2\).$",
+        ),
+        "a number": (lambda models: setattr(models[0].weight, "grad", torch.tensor(1.0)), "size.*\n.*tried for two"),
+    },
+    "choose_rate": {
+        "a guess": (lambda *inputs: (0.4, 2.4), r"is \(0.4, 2.4\), expected \(0.025"),
+        "a tensor": (lambda *inputs: tuple(torch.tensor(choose_by_hand(*inputs))), "takes it out"),
+        "nothing": (lambda *inputs: None, "is a `return` missing"),
+        "an error where nan is": (
+            lambda rates, *others: choose_by_hand(rates if max(rates) < 9 else [], *others),
+            "no pair, expected a tuple",
+        ),
+    },
+}

@@ -188,7 +188,9 @@ def is_number(value: Any) -> bool:
 
 
 def name_type(value: Any) -> str:
-    """Return the type of a value with its article, such as "an int"."""
+    """Return the type of a value with its article, such as "an int"; of words, the words."""
+    if isinstance(value, Words):
+        return str(value)
     name = type(value).__name__
     return "None" if value is None else f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
 
