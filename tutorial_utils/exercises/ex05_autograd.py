@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from tutorial_utils.exercises.cases import case
-from tutorial_utils.exercises.compare import Words, show
+from tutorial_utils.exercises.compare import Words, find_difference, show
 from tutorial_utils.exercises.exercise import exercise
 from tutorial_utils.exercises.observe import kind_of, learning, numbers
 from tutorial_utils.exercises.rules import Calls, keeps_arguments, without_calls
@@ -77,11 +77,11 @@ numerical_gradient.example(
 
 @numerical_gradient.inputs
 def functions_and_nudges():
-    yield Formula("x**3"), torch.tensor(-2.0), 0.25
     table = torch.tensor([[1.0, 2.0, -1.0], [3.0, 0.0, -2.0]], dtype=torch.float64)
     weights = torch.tensor([[1.0, 2.0, 4.0], [-1.0, 3.0, 0.5]], dtype=torch.float64)
     yield Formula("(weights * x**3).sum()", weights=weights), table, 0.5
     yield Formula("(x[0] * x[1]**3).sum()"), torch.randn(2, 1, 2, dtype=torch.float64), 1.5
+    yield Formula("x**3"), torch.tensor(-2.0), 0.25
     yield Formula("(x**3).sum()"), torch.zeros(0), 0.1
 
 
@@ -152,11 +152,25 @@ def nudge_rows(f, x, nudge):
     return slopes
 
 
-@numerical_gradient.mistake("only the first slope was measured: is the `return` inside the loop?")
-def return_after_one(f, x, nudge):
-    slopes = numerical_gradient.answer(f, x, nudge)
-    slopes.view(-1)[1:] = 0
-    return slopes
+def after_one(rest):
+    """Return an attempt that ends after the first slope, and leaves `rest` in the other places."""
+
+    def attempt(f, x, nudge):
+        slopes = numerical_gradient.answer(f, x, nudge)
+        slopes.view(-1)[1:] = rest
+        return slopes
+
+    return attempt
+
+
+numerical_gradient.mistakes(
+    {
+        "only the first slope was measured: is the `return` inside the loop?": after_one(0),
+        "only the first slope was written into `torch.empty`: is the `return` inside the loop?": after_one(
+            float("nan")
+        ),
+    }
+)
 
 
 # ------------------------------------------------------------------------------------------- the graph of a computation
@@ -217,10 +231,32 @@ def walk(function, *ends):
     return [function, *(other for following, _ in function.next_functions for other in walk(following, *ends))]
 
 
-def follow_the_first(function):
-    while function is not None:
-        yield function
-        function = next((following for following, _ in function.next_functions), None)
+def follow_one(choose):
+    """Return an attempt that counts along a single path; `choose` gets `next_functions`, with and without numbers."""
+
+    def attempt(result):
+        function, count = result.grad_fn, 0
+        while function is not None:
+            count += 1
+            function = choose(function.next_functions, [following for following, _ in function.next_functions])
+        return count
+
+    return attempt
+
+
+def visit(follow=lambda waiting, more: waiting + more, key=lambda function: function, none=False):
+    """Return an attempt with a list of those still to visit; `follow` adds to it, `key` tells functions apart."""
+
+    def attempt(result):
+        found, waiting = set(), [result.grad_fn]
+        while waiting:
+            function = waiting.pop()
+            if (none or function is not None) and key(function) not in found:
+                found.add(key(function))
+                waiting = follow(waiting, [following for following, _ in function.next_functions])
+        return len(found)
+
+    return attempt
 
 
 count_functions.mistakes(
@@ -237,8 +273,23 @@ count_functions.mistakes(
         "you looked one step ahead; what is found there has `next_functions`, too": lambda result: len(
             {result.grad_fn, *(following for following, _ in getattr(result.grad_fn, "next_functions", ()))} - {None}
         ),
-        "a function has several `next_functions`; follow all of them, not the first alone": lambda result: len(
-            [*follow_the_first(result.grad_fn)]
+        "a function has several `next_functions`; follow all of them, not the first alone": follow_one(
+            lambda pairs, functions: functions[0] if functions else None
+        ),
+        "a leaf has no next function, and others have several; follow all of them": follow_one(
+            lambda pairs, functions: pairs[0][0]
+        ),
+        "the list is empty at a leaf, and elsewhere it may hold several; follow all of them": follow_one(
+            lambda pairs, functions: functions[0]
+        ),
+        "`waiting = [...]` forgets those still to visit; `waiting += [...]` keeps them": visit(
+            lambda waiting, more: more
+        ),
+        "the set should hold the functions, not their names": visit(key=lambda function: function.name()),
+        "a None has no `next_functions`; leave it out": visit(none=True),
+        "you counted the first function alone: is the `return` inside the loop?": lambda result: +bool(result.grad_fn),
+        "you counted the arrows out of the first function": lambda result: len(
+            getattr(result.grad_fn, "next_functions", ())
         ),
         "you counted a function again for each of its outputs that was used; the number beside a function says which "
         "output it is": lambda result: len(
@@ -293,6 +344,7 @@ def by_errors(formula):
     return lambda w, x, y: formula(x @ w - y, x, w)
 
 
+WIDE = "the errors, (N,), line up with columns; `errors.unsqueeze(1)` lines up"
 mse_gradient.mistakes(
     {
         "you have the gradient of the sum; the mean divides by N": by_errors(lambda e, x, w: 2 * e @ x),
@@ -311,9 +363,11 @@ mse_gradient.mistakes(
         "these are parts of single examples; take their mean": by_errors(lambda e, x, w: 2 * e[:, None] * x),
         "the mean is over the examples alone, `dim=0`": by_errors(lambda e, x, w: (2 * e[:, None] * x).mean()),
         "the mean is over the examples, `dim=0`, not 1": by_errors(lambda e, x, w: (2 * e[:, None] * x).mean(1)),
-        "the errors, (N,), line up with columns; `errors.unsqueeze(1)` lines up with rows": by_errors(
-            lambda e, x, w: (2 * e * x).mean(0)
-        ),
+        f"{WIDE} with rows": by_errors(lambda e, x, w: (2 * e * x).mean(0)),
+        f"{WIDE} with rows. And add up the parts, down the columns": by_errors(lambda e, x, w: 2 * e * x / len(x)),
+        f"{WIDE} with rows. And the mean is over the examples alone": by_errors(lambda e, x, w: (2 * e * x).mean()),
+        "multiply for each example, and then take the mean": by_errors(lambda e, x, w: 2 * e.mean() * x.mean(0)),
+        "multiply for each example, and then add up": by_errors(lambda e, x, w: 2 * e.sum() * x.sum(0) / len(x)),
         "this is the gradient for `x`; that for `w` has a factor `x`": by_errors(
             lambda e, x, w: 2 * torch.outer(e, w) / len(x)
         ),
@@ -446,10 +500,11 @@ hidden_gradient.mistakes(
     {
         "only leaves keep a gradient, unless you call `z.retain_grad()` before `backward()`": by_backward(retain=""),
         "`z.retain_grad()` comes too late: the gradient is thrown away by then": by_backward(retain="after"),
-        "is the `return` missing? Or was `second` called with another tensor than this `z`?": by_backward(
+        "this is no gradient of the `z` in the graph. Is a `return` missing? Did `second` get `z`?": by_backward(
             give=lambda first, z, x: None
         ),
         "`backward()` starts from one number: `second(z).sum()`": by_backward(total=lambda output: output),
+        "`sum(dim=1)` leaves a number for each row; `sum()` adds up all": by_backward(total=lambda out: out.sum(dim=1)),
         "this is the gradient of the mean; add up, with `sum()`": by_backward(total=torch.mean),
         "this is the gradient of a sum of squares; add up the outputs": by_backward(total=lambda out: (out**2).sum()),
         "this is the gradient for `x`, one layer too far": by_backward(give=lambda first, z, x: x.grad),
@@ -494,7 +549,7 @@ def watch_memory(attempt, model, loss_fn, batches, earlier):
     model.forward = watched
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved.tensor):
         result = attempt(model, loss_fn, batches)
-    gradients = {f"the gradient of `{name}`": p.grad for name, p in model.named_parameters() if p.requires_grad}
+    gradients = {f"the gradient of `{name}`": p.grad for name, p in model.named_parameters()}
     changed = list_up(name for name, value in numbers(model).items() if not value.equal(before[name]))
     return {
         **gradients,
@@ -541,11 +596,9 @@ def exponential_loss(predictions, targets):
 @accumulate.inputs
 def parts():
     deep = nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.Tanh(), nn.Linear(4, 1)))
-    frozen = nn.Linear(2, 1)
-    frozen.bias.requires_grad_(False)
     for model, loss_fn, sizes, earlier in (
         (nn.Linear(2, 1), F.mse_loss, [3, 1, 2], 10.0),
-        (frozen, exponential_loss, [4, 4, 1], None),
+        (nn.Linear(2, 1), exponential_loss, [4, 4, 1], None),
         (deep, exponential_loss, [1, 4], 5.0),
         (nn.Linear(2, 1), F.l1_loss, [2, 2], 10.0),
         (nn.Linear(2, 1), F.mse_loss, [5], 1.0),
@@ -556,11 +609,17 @@ def parts():
         yield case(model, loss_fn, batches, earlier, name=f"with parts of {list_up(sizes)} examples{before}")
 
 
+def leave(model):
+    pass
+
+
 def weigh(
     share=lambda n, total, parts: n / total,
     clear=nn.Module.zero_grad,
-    clear_each=lambda model: None,
+    clear_each=leave,
+    clear_after=leave,
     call=lambda loss_fn, predictions, targets: loss_fn(predictions, targets),
+    back=Tensor.backward,
     chosen=slice(None),
 ):
     """Return an attempt in which each loss of the `chosen` parts is multiplied by `share(n, total, parts)`."""
@@ -570,14 +629,10 @@ def weigh(
         clear(model)
         for inputs, targets in batches[chosen]:
             clear_each(model)
-            loss = call(loss_fn, model(inputs), targets)
-            (loss * share(len(inputs), total, len(batches))).backward()
+            back(call(loss_fn, model(inputs), targets) * share(len(inputs), total, len(batches)))
+        clear_after(model)
 
     return attempt
-
-
-def leave(model):
-    pass
 
 
 def zero_each(model):
@@ -609,9 +664,10 @@ accumulate.mistakes(
         ),
         "before the first `backward()`, a `.grad` is None; `model.zero_grad()` knows that": weigh(clear=zero_each),
         "only the first part is in it: is there a `return` or `break` in the loop?": weigh(chosen=slice(0, 1)),
-        "only the last part is in it: `backward()` belongs inside the loop": weigh(chosen=slice(-1, None)),
-        "no `backward()` was called, and the gradients are as they were": weigh(clear=leave, chosen=slice(0, 0)),
-        "the gradients were cleared, and no `backward()` was called after that": weigh(chosen=slice(0, 0)),
+        "no `backward()` was called, and the gradients are as they were": weigh(clear=leave, back=lambda loss: None),
+        "the gradients were cleared, and no `backward()` was called after that": weigh(clear_after=nn.Module.zero_grad),
+        "the loss is `loss_fn`, and you took `mse_loss`": weigh(call=lambda loss_fn, p, t: F.mse_loss(p, t)),
+        "the `len` of a pair is 2; count its inputs": weigh(lambda n, total, parts: n / (2 * parts)),
     }
 )
 
@@ -633,16 +689,37 @@ def take_a_step(model, loss_fn, batches):
     accumulate.answer(model, loss_fn, batches)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter -= 0.1 if parameter.grad is None else 0.1 * parameter.grad
+            parameter -= 0.1 * parameter.grad
 
 
-@accumulate.mistake(
-    "`backward()` inside the loop frees the graph of a part before the next comes, unless `retain_graph=True` keeps it"
+def weigh_in_one(each, last):
+    """Return an attempt in which the weighed losses are handled by `each(total)`, and after the loop by `last`."""
+
+    def attempt(model, loss_fn, batches):
+        examples = sum(len(inputs) for inputs, _ in batches)
+        model.zero_grad()
+        total = 0
+        for inputs, targets in batches:
+            loss = loss_fn(model(inputs), targets) * len(inputs) / examples
+            total = total + loss
+            each(total)
+        last(loss, total)
+
+    return attempt
+
+
+accumulate.mistakes(
+    {
+        "`backward()` in the loop frees the graph of a part before the next comes, unless `retain_graph=True` is "
+        "given": weigh_in_one(leave, lambda loss, total: total.backward()),
+        "only the last part is in it: `backward()` belongs inside the loop": weigh_in_one(
+            leave, lambda loss, total: loss.backward()
+        ),
+        "you went back from the sum of all losses so far, each time; go back from the new one": weigh_in_one(
+            lambda total: total.backward(retain_graph=True), lambda loss, total: None
+        ),
+    }
 )
-def one_backward_at_the_end(model, loss_fn, batches):
-    examples = sum(len(inputs) for inputs, _ in batches)
-    model.zero_grad()
-    sum(loss_fn(model(inputs), targets) * len(inputs) / examples for inputs, targets in batches).backward()
 
 
 # ------------------------------------------------------------------------------ each forward pass builds a new graph
@@ -688,7 +765,7 @@ square_root.example(
 
 @square_root.inputs
 def numbers_with_roots():
-    for number in 9.0, 0.04, 1.5, 0.0, 300.0:
+    for number in 9.0, 0.04, 1.5, 0.005, 300.0:
         yield (torch.tensor(number),)
 
 
@@ -724,6 +801,11 @@ def rounds(count):
     return attempt
 
 
+def gone_back(result):
+    result.backward()
+    return result
+
+
 MANY = "whatever `x` is; how many rounds it takes depends on `x`"
 square_root.mistakes(
     {
@@ -739,15 +821,14 @@ square_root.mistakes(
         "you stop at 0.1; go on while they are 0.01 or more apart": root_with(far=lambda g, x: (g**2 - x).abs() >= 0.1),
         "compare the square of the guess with `x`": root_with(far=lambda g, x: (g - x.sqrt()).abs() >= 0.01),
         "you compare the difference with a share of `x`": root_with(far=lambda g, x: (g**2 - x).abs() >= 0.01 * x),
-        "this is the root by `sqrt`; the guess was asked for": torch.sqrt,
-        "this is the root as a number; the guess was asked for, as a tensor": lambda x: x.item() ** 0.5,
+        "this is the exact root; stop as soon as the guess is near enough": torch.sqrt,
+        "this is the exact root, as a number; the guess was asked for, as a tensor": lambda x: x.item() ** 0.5,
         "begin with the guess 1; you began with `x / 2`": root_with(lambda x: x / 2),
         "begin with the guess 1; you began with `x`": root_with(lambda x: x),
         "this is the guess after one round: is the `return` inside the loop?": rounds(1),
         f"you made two rounds, {MANY}": rounds(2),
         f"you made three rounds, {MANY}": rounds(3),
         f"you made five rounds, {MANY}": rounds(5),
-        f"you made ten rounds, {MANY}": rounds(10),
         "`.item()` or `float` makes a Python number, and the record is lost; stay with tensors": lambda x: root_with(
             lambda x: 1.0, lambda guess, x: abs(guess**2 - x) >= 0.01
         )(x.item()),
@@ -755,6 +836,7 @@ square_root.mistakes(
             lambda x: root_with()(x.detach())
         ),
         "the record is cut where `guess` is used again; do not detach it": root_with(carry=lambda g: g.detach()),
+        "it was called already; return the guess alone": lambda x: gone_back(square_root.answer(x)),
         "the record leads to another tensor, and not to `x`": lambda x: root_with()(x.detach().requires_grad_()),
         "it needs the earlier guesses on its way back. Make a new `guess` in each round, and do not change the old one "
         "in place": root_with(mean=lambda guess, x: guess.copy_((guess + x / guess) / 2)),
@@ -854,7 +936,8 @@ jacobian_by_rows.mistakes(
         f"all rows are the sum of all: {ONE}, and clear it before each `backward`": rows_with(leave),
         f"the rows were cleared after you kept them: {ONE}": rows_with(rows_of=lambda rows: 0 * torch.stack(rows)),
         "this is the last row alone; keep each, and `torch.stack` them": rows_with(rows_of=lambda rows: rows[-1]),
-        "this is the first row alone; keep each, and `torch.stack` them": rows_with(rows_of=lambda rows: rows[0]),
+        "this is the first row alone: is the `return` inside the loop?": rows_with(count=lambda out, x: 1),
+        "you made two rows, however many outputs there are": rows_with(count=lambda out, x: 2),
         "a row stands for an output, a column for an input": rows_with(rows_of=lambda rows: torch.stack(rows, dim=1)),
         "these are the rows, in a long line; `torch.stack` keeps them apart": rows_with(rows_of=torch.cat),
         "`torch.stack(rows)` makes one tensor of the rows": rows_with(rows_of=list),
@@ -873,10 +956,26 @@ def all_outputs_at_once(f, x):
     return x.grad
 
 
-@jacobian_by_rows.mistake("this is measured; ask for it with one `backward` for each output")
-def measured_rows(f, x):
-    x = x.double()
-    return torch.stack([(f(x + step) - f(x - step)) / 2e-3 for step in 1e-3 * torch.eye(len(x))], dim=1).float()
+@jacobian_by_rows.mistake("`v` has the shape of the output: `torch.eye(len(out))`")
+def v_of_the_input(f, x):
+    x = x.clone().requires_grad_()
+    out, rows = f(x), []
+    for v in torch.eye(len(x)):
+        x.grad = None
+        out.backward(v, retain_graph=True)
+        rows.append(x.grad)
+    return torch.stack(rows)
+
+
+@jacobian_by_rows.mistake("there are several outputs: give `backward` a `v` with a 1 for one of them")
+def no_v(f, x):
+    f(x.clone().requires_grad_()).backward()
+
+
+@jacobian_by_rows.mistake("only the first row was written into `torch.empty`: is the `return` inside the loop?")
+def one_row_written(f, x):
+    row = rows_with(count=lambda out, x: 1)(f, x)
+    return torch.cat([row, torch.full((len(f(x)) - 1, len(x)), float("nan"))])
 
 
 # ---------------------------------------------------------------------------------------- computing without a graph
@@ -946,7 +1045,7 @@ def kinds_of_tensors():
         (Formula("x.prod()"), torch.tensor([3.0, -1.0, 0.5], dtype=torch.float64)),
     ):
         for kind, words in kinds.items():
-            yield case(f, x, kind, name=f"for {f} at {show(x)}, {words}")
+            yield case(f, x, kind, name=f"for {f!r} at {show(x)}, {words}")
 
 
 def from_leaf(leaf_of, give=lambda x: x.grad):
@@ -972,7 +1071,7 @@ def cleared(x):
 
 gradient_of.mistakes(
     {
-        "it is in `.grad` of the tensor that `f` was called with: is a `return` missing?": from_leaf(
+        "is a `backward()` or a `return` missing? The gradient comes into `.grad` of what `f` got": from_leaf(
             lambda x: x.detach().requires_grad_(), give=lambda x: None
         ),
         "a clone of a leaf is a result, and keeps no gradient; `x.detach()` makes a leaf": from_leaf(
@@ -990,7 +1089,12 @@ gradient_of.mistakes(
         "the caller's `requires_grad` was switched on; switch on that of `x.detach()`": lambda f, x: (
             torch.autograd.grad(f(x.requires_grad_()), x)[0]
         ),
+        "nothing is recorded here: does `f` get `x.detach().requires_grad_()`, and not under `no_grad`?": from_leaf(
+            Tensor.detach
+        ),
         "a plain `x` is not recorded; `x.detach().requires_grad_()` is": from_leaf(lambda x: x),
+        "you returned `.grad` of the caller's tensor": lambda f, x: (gradient_of.answer(f, x), x.grad)[1],
+        "`torch.autograd.grad` returns a tuple; take its first entry": lambda f, x: (gradient_of.answer(f, x),),
         "a plain `x` has no graph; ask for `x.detach().requires_grad_()`": lambda f, x: torch.autograd.grad(f(x), x)[0],
         "autograd has no part in this; give `f` a tensor that requires gradients, and call `backward()`": lambda f, x: (
             numerical_gradient.answer(f, x.detach(), 1e-3)
@@ -1008,7 +1112,7 @@ def compare_models(attempt, average, model, keep):
     return {
         **{f"`{name}` of `average`": value.detach().clone() for name, value in average.named_parameters()},
         "what `average` holds": Words("the same tensors" if same else "new tensors"),
-        "what no longer has its old `requires_grad`": list_up(set(learns) ^ set(learning(average))),
+        "what no longer has its old `requires_grad`": list_up(sorted(set(learns) ^ set(learning(average)))),
         "what has changed in `model`": list_up(
             name for name, value in model.named_parameters() if not value.equal(before[name])
         ),
@@ -1087,6 +1191,10 @@ update_average.mistakes(
         "`average` keeps 0.9, whatever `keep` is": pair_by_pair(lambda m, p, k: update_pair(m, p, 0.9)),
         "`average` keeps 0.75, whatever `keep` is": pair_by_pair(lambda m, p, k: update_pair(m, p, 0.75)),
         "`mean` had changed when it was used again": pair_by_pair(lambda m, p, k: m.mul_(k).mul_(k).add_((1 - k) * p)),
+        "first shrink `average`, then add the part of `model`": pair_by_pair(
+            lambda m, p, k: m.add_((1 - k) * p).mul_(k)
+        ),
+        "`1 - keep` needs brackets": pair_by_pair(lambda m, p, k: m.mul_(k).add_(1 - k * p)),
         "only `average` is to change, not `model`": pair_by_pair(lambda m, p, k: p.mul_(1 - k).add_(k * m)),
         "this must not be recorded: change parameters under `torch.no_grad()`": pair_by_pair(update_pair, record=True),
         "only the first parameter has changed: is there a `return` in the loop?": pair_by_pair(
@@ -1187,6 +1295,9 @@ train_only.mistakes(
         "you froze each of `names` again, but for the last": switch(
             lambda name, names, on: name in names[-1:] if names else on
         ),
+        "only the first parameter was switched: is there a `return` in the loop?": lambda model, names: [
+            parameter.requires_grad_(name in names) for name, parameter in [*model.named_parameters()][:1]
+        ],
         "the last two learn, whatever `names` says": lambda model, names: [
             parameter.requires_grad_(place < 2) for place, parameter in enumerate([*model.parameters()][::-1])
         ],
@@ -1299,6 +1410,9 @@ Sigmoid.mistakes(
         "you kept `z` and used it as the result; save the result": sigmoid_with(save=lambda z, result: z),
         "you took the sigmoid of the result": sigmoid_with(lambda p, g: slope(torch.sigmoid(p), g)),
         f"you took `gradient` for the result; {DERIVATIVE}": sigmoid_with(lambda p, g: g * (1 - g)),
+        "`ctx.saved_tensors` is a tuple; `(result,) = ...` takes the tensor out": sigmoid_with(
+            lambda p, g: slope((p,), g)
+        ),
         "the sign is turned": sigmoid_with(lambda p, g: -slope(p, g)),
         "`backward` hands on what comes, as if the derivative were 1": sigmoid_with(lambda p, g: g.clone()),
         "`backward` returns None, as if `z` needed no gradient: is a `return` missing?": sigmoid_with(
@@ -1315,21 +1429,23 @@ Sigmoid.mistakes(
 
 def watch_x(attempt, f, x, lr, steps):
     """Observe the place, whether a graph hangs on it, and what has become of the caller's `x`."""
-    moved = []
-    handle = register_optimizer_step_pre_hook(lambda optimizer, *_: moved.append(optimizer))
+    before, optimizers = (x.detach().clone(), x.requires_grad, x.grad), []
+    handle = register_optimizer_step_pre_hook(lambda optimizer, *_: optimizers.append(optimizer))
     try:
         result = attempt(f, x, lr, steps)
     finally:
         handle.remove()
-    graph = isinstance(result, Tensor) and result.grad_fn is not None
+    changes = {
+        "its numbers": not x.equal(before[0]),
+        "its `requires_grad`": x.requires_grad != before[1],
+        "its `.grad`": find_difference(x.grad, before[2]) is not None,
+    }
     return {
         "your result": result,
-        "the `grad_fn` of your result": Words("a function" if graph else "None"),
+        "what hangs on your result": Words("a graph" if getattr(result, "grad_fn", None) else "no graph"),
         "`requires_grad` of your result": getattr(result, "requires_grad", False),
-        "the caller's `x` afterwards": x.detach().clone(),
-        "`requires_grad` of the caller's `x`": x.requires_grad,
-        "`.grad` of the caller's `x`": x.grad,
-        "the number of steps that an optimizer took": len(moved),
+        "what has changed in the caller's `x`": list_up(what for what, changed in changes.items() if changed),
+        "the number of steps that an optimizer took": len(optimizers),
     }
 
 
@@ -1434,6 +1550,9 @@ descend.mistakes(
         "you moved the caller's tensor; work on one of your own, `x.detach().clone()`": descend_with(
             own=Tensor.requires_grad_
         ),
+        "a clone of a leaf is a result, which keeps no gradient: `x.detach().clone()`": descend_with(
+            own=lambda x: x.clone().requires_grad_()
+        ),
         "at first `x.grad` is None, which has no `zero_()`; set it to None": descend_with(
             clear=lambda x: x.grad.zero_()
         ),
@@ -1459,3 +1578,14 @@ def one_graph_of_all_steps(f, x, lr, steps):
     for _ in range(steps):
         x = x - lr * torch.autograd.grad(f(x), x)[0]
     return x
+
+
+@descend.mistake("`f(x)` was computed once, before the loop; compute it in each step")
+def one_value_for_all_steps(f, x, lr, steps):
+    x = x.detach().clone().requires_grad_()
+    value = f(x)
+    for _ in range(steps):
+        x.grad = None
+        value.backward(retain_graph=True)
+        x = downhill(x, lr)
+    return x.detach()
