@@ -2,6 +2,7 @@
 
 import warnings
 import weakref
+from contextlib import ExitStack, suppress
 
 import torch
 import torch.nn.functional as F
@@ -82,7 +83,7 @@ def functions_and_nudges():
     yield Formula("(weights * x**3).sum()", weights=weights), table, 0.5
     yield Formula("(x[0] * x[1]**3).sum()"), torch.randn(2, 1, 2, dtype=torch.float64), 1.5
     yield Formula("x**3"), torch.tensor(-2.0), 0.25
-    yield Formula("(x**3).sum()"), torch.zeros(0), 0.1
+    yield Formula("(x**3).sum()"), torch.tensor([0.5, -1.0, 3.0]), 0.1
 
 
 def measure(slope):
@@ -544,11 +545,13 @@ def watch_memory(attempt, model, loss_fn, batches, earlier):
     def watched(inputs):
         sizes.append(len(inputs))
         graphs.append(len(alive))
-        return forward(inputs)
+        with ExitStack() as stack:
+            with suppress(RuntimeError):  # `torch.func` allows no hooks, and keeps no graph
+                stack.enter_context(torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved.tensor))
+            return forward(inputs)
 
     model.forward = watched
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved.tensor):
-        result = attempt(model, loss_fn, batches)
+    result = attempt(model, loss_fn, batches)
     gradients = {f"the gradient of `{name}`": p.grad for name, p in model.named_parameters()}
     changed = list_up(name for name, value in numbers(model).items() if not value.equal(before[name]))
     return {
