@@ -1408,6 +1408,8 @@ Sigmoid.mistakes(
         f"you multiplied by `result`; {DERIVATIVE}": sigmoid_with(lambda p, g: g * p),
         f"you multiplied by `1 - result`; {DERIVATIVE}": sigmoid_with(lambda p, g: g * (1 - p)),
         f"you took `1 + result`; {DERIVATIVE}": sigmoid_with(lambda p, g: g * p * (1 + p)),
+        f"you took `result - 1`; {DERIVATIVE}": sigmoid_with(lambda p, g: g * (p - 1)),
+        "you divided by the derivative; multiply by it": sigmoid_with(lambda p, g: g / (p * (1 - p))),
         f"`1 - result` needs brackets; {DERIVATIVE}": sigmoid_with(lambda p, g: g * p * 1 - p),
         f"`1 - result**2` is the derivative of `tanh`; {DERIVATIVE}": sigmoid_with(lambda p, g: g * (1 - p**2)),
         "you kept `z` and used it as the result; save the result": sigmoid_with(save=lambda z, result: z),
