@@ -543,6 +543,11 @@ def test_words_are_shown_as_they_are_and_ask_for_no_return():
         expect_close(Words("None"), torch.ones(2), name="the gradient")
 
 
+def test_a_gradient_that_is_none_is_no_missing_return():
+    with pytest.raises(AssertionError, match=r"^`x\.grad` is None, expected a tensor of shape \(2,\)\.$"):
+        expect_close(None, torch.ones(2), name="`x.grad`")
+
+
 def test_the_name_stands_in_the_message():
     with pytest.raises(AssertionError, match=r"^The second row is 1, expected 2\.$"):
         expect_close(1, 2, name="the second row")

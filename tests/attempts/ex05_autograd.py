@@ -1,4 +1,4 @@
-"""Answers that learners give to the exercises of notebook 05, and what the reply to each must say."""
+"""Answers to the exercises of notebook 05: right ones in other styles, and wrong ones that are no known mistake."""
 
 import torch
 import torch.nn.functional as F
@@ -6,389 +6,301 @@ import torch.nn.functional as F
 # ------------------------------------------------------------------------------------- a gradient answers "what if?"
 
 
-def to_one_side(f, x, nudge):
-    slopes = torch.zeros_like(x)
+def slopes_in_a_list(f, x, nudge):
+    flat, slopes = x.flatten(), []
+    for step in nudge * torch.eye(len(flat), dtype=x.dtype):
+        slopes.append((f((flat + step).reshape(x.shape)) - f((flat - step).reshape(x.shape))) / (2 * nudge))
+    return torch.stack(slopes).reshape(x.shape) if slopes else torch.zeros_like(x)
+
+
+def slopes_in_place(f, x, nudge):
+    slopes, x = torch.empty_like(x), x.clone()
+    for i in range(x.numel()):
+        old = x.view(-1)[i].item()
+        x.view(-1)[i] = old + nudge
+        above = f(x)
+        x.view(-1)[i] = old - nudge
+        slopes.view(-1)[i] = (above - f(x)) / nudge / 2
+        x.view(-1)[i] = old
+    return slopes
+
+
+def slopes_by_masks(f, x, nudge):
+    places = torch.arange(x.numel()).reshape(x.shape)
+    steps = [torch.where(places == i, nudge, 0.0).to(x.dtype) for i in range(x.numel())]
+    slopes = [float(f(x + step) - f(x - step)) / (2 * nudge) for step in steps]
+    return torch.tensor(slopes, dtype=x.dtype).reshape(x.shape)
+
+
+def nothing_written(f, x, nudge):
+    slopes = torch.empty_like(x)
     for i in range(x.numel()):
         step = torch.zeros_like(x)
         step.view(-1)[i] = nudge
-        slopes.view(-1)[i] = (f(x + step) - f(x)) / nudge
-    return slopes
-
-
-def to_the_lower_side(f, x, nudge):
-    return to_one_side(f, x, -nudge)
-
-
-def half_of_the_way(f, x, nudge):
-    return to_one_side(f, x, nudge) / 2
-
-
-def divided_by(factor):
-    def measure(f, x, nudge):
-        slopes = torch.zeros_like(x)
-        for i in range(x.numel()):
-            step = torch.zeros_like(x)
-            step.view(-1)[i] = nudge
-            slopes.view(-1)[i] = (f(x + step) - f(x - step)) / factor(nudge)
         return slopes
-
-    return measure
-
-
-def all_at_once(f, x, nudge):
-    return (f(x + nudge) - f(x - nudge)) / (2 * nudge)
-
-
-def nudges_that_stay(f, x, nudge):
-    slopes, above, below = torch.zeros_like(x), x.clone(), x.clone()
-    for i in range(x.numel()):
-        above.view(-1)[i] += nudge
-        below.view(-1)[i] -= nudge
-        slopes.view(-1)[i] = (f(above) - f(below)) / (2 * nudge)
     return slopes
-
-
-def nudged_in_place(f, x, nudge):
-    slopes = torch.zeros_like(x)
-    for i in range(x.numel()):
-        x.view(-1)[i] += nudge
-        above = f(x)
-        x.view(-1)[i] -= 2 * nudge
-        slopes.view(-1)[i] = (above - f(x)) / (2 * nudge)
-    return slopes
-
-
-def one_tensor(f, x, nudge):
-    slopes = torch.zeros_like(x)
-    for i in range(x.numel()):
-        above = below = x.clone()
-        above.view(-1)[i] += nudge
-        below.view(-1)[i] -= nudge
-        slopes.view(-1)[i] = (f(above) - f(below)) / (2 * nudge)
-    return slopes
-
-
-def not_put_back(f, x, nudge):
-    return nudged_in_place(f, x.clone(), nudge)
-
-
-def row_by_row(f, x, nudge):
-    slopes = torch.zeros_like(x)
-    for i in range(len(x)):
-        step = torch.zeros_like(x)
-        step[i] = nudge
-        slopes[i] = (f(x + step) - f(x - step)) / (2 * nudge)
-    return slopes
-
-
-def by_autograd(f, x, nudge):
-    x = x.clone().requires_grad_()
-    f(x).backward()
-    return x.grad
 
 
 # ------------------------------------------------------------------------------------------- the graph of a computation
 
 
-def walk(function):
-    """Return every function that lies on a path from `function`, once for each path."""
-    if function is None:
-        return []
-    return [function, *(other for following, _ in function.next_functions for other in walk(following))]
+def count_by_recursion(result):
+    seen = set()
+
+    def visit(function):
+        if function and function not in seen:
+            seen.add(function)
+            for following, _ in function.next_functions:
+                visit(following)
+
+    visit(result.grad_fn)
+    return len(seen)
 
 
-def first_ones_only(result):
-    function, count = result.grad_fn, 0
-    while function is not None:
-        count += 1
-        function = next((following for following, _ in function.next_functions), None)
-    return count
+def count_level_by_level(result):
+    level, everything = {result.grad_fn} - {None}, set()
+    while level:
+        everything |= level
+        level = {following for function in level for following, _ in function.next_functions} - everything - {None}
+    return len(everything)
 
 
-def pairs_of_function_and_number(result):
-    found, waiting = set(), [(result.grad_fn, 0)]
-    while waiting:
-        pair = waiting.pop()
-        if pair[0] is not None and pair not in found:
-            found.add(pair)
-            waiting += pair[0].next_functions
+def count_in_a_list(result):
+    found = [result.grad_fn] if result.grad_fn is not None else []
+    for function in found:
+        for following, _ in function.next_functions:
+            if following is not None and following not in found:
+                found.append(following)
     return len(found)
 
 
-def with_none(result):
+def no_look_at_none(result):
     found, waiting = set(), [result.grad_fn]
     while waiting:
         function = waiting.pop()
-        if function not in found:
-            found.add(function)
-            waiting += [following for following, _ in function.next_functions] if function else []
+        found.add(function)
+        waiting += [following for following, _ in function.next_functions]
     return len(found)
 
 
 # --------------------------------------------------------------------------- who keeps a gradient, and for how long
 
 
-def without_retain(first, second, x):
+def hidden_by_grad(first, second, x):
     z = first(x)
+    return torch.autograd.grad(second(z).sum(), z)[0]
+
+
+def hidden_by_a_leaf(first, second, x):
+    z = first(x).detach().requires_grad_()
     second(z).sum().backward()
     return z.grad
 
 
-def without_return(first, second, x):
-    z = first(x)
-    z.retain_grad()
+def hidden_by_a_hook(first, second, x):
+    z, kept = first(x), []
+    z.register_hook(kept.append)
     second(z).sum().backward()
+    return kept[0]
 
 
-def of_the_mean(first, second, x):
+def hidden_of_a_second_pass(first, second, x):
     z = first(x)
     z.retain_grad()
-    second(z).mean().backward()
+    second(first(x)).sum().backward()
     return z.grad
 
 
-def of_the_sum_of_z(first, second, x):
-    z = first(x)
-    z.retain_grad()
-    z.sum().backward()
-    return z.grad
+# ---------------------------------------------------------------------------------------------- gradients accumulate
 
 
-def of_the_weight(first, second, x):
-    second(first(x)).sum().backward()
-    return first.weight.grad
-
-
-def of_the_input(first, second, x):
-    x = x.clone().requires_grad_()
-    second(first(x)).sum().backward()
-    return x.grad
-
-
-# -------------------------------------------------------------------------------------------------- accumulation
-
-
-def accumulate_with(weigh, clear=True):
-    def attempt(model, loss_fn, batches):
-        examples = sum(len(inputs) for inputs, _ in batches)
-        if clear:
-            model.zero_grad()
-        for inputs, targets in batches:
-            loss = loss_fn(model(inputs), targets)
-            weigh(loss, len(inputs), examples, len(batches)).backward()
-
-    return attempt
-
-
-def cleared_in_the_loop(model, loss_fn, batches):
-    examples = sum(len(inputs) for inputs, _ in batches)
+def accumulate_by_sums(model, loss_fn, batches):
+    for parameter in model.parameters():
+        parameter.grad = None
     for inputs, targets in batches:
-        model.zero_grad()
-        (loss_fn(model(inputs), targets) * len(inputs) / examples).backward()
+        (loss_fn(model(inputs), targets) * len(inputs)).backward()
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.grad /= sum(len(targets) for _, targets in batches)
 
 
-def one_backward_at_the_end(model, loss_fn, batches):
+def accumulate_by_an_optimizer(model, loss_fn, batches):
+    torch.optim.SGD(model.parameters(), lr=0.1).zero_grad()
+    total = torch.cat([inputs for inputs, _ in batches]).shape[0]
+    for batch in batches:
+        loss = loss_fn(model(batch[0]), batch[1]) * (batch[0].size(0) / total)
+        loss.backward()
+
+
+def accumulate_by_grad(model, loss_fn, batches):
+    model.zero_grad()
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for inputs, targets in batches:
+        share = inputs.shape[0] / sum(map(len, next(zip(*batches, strict=True))))
+        gradients = torch.autograd.grad(share * loss_fn(model(inputs), targets), learning)
+        for parameter, gradient in zip(learning, gradients, strict=True):
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+
+
+def accumulate_and_keep(model, loss_fn, batches):
     examples = sum(len(inputs) for inputs, _ in batches)
     model.zero_grad()
-    sum(loss_fn(model(inputs), targets) * len(inputs) / examples for inputs, targets in batches).backward()
-
-
-def one_large_batch(model, loss_fn, batches):
-    inputs, targets = (torch.cat(parts) for parts in zip(*batches, strict=True))
-    model.zero_grad()
-    loss_fn(model(inputs), targets).backward()
-
-
-def with_a_step(model, loss_fn, batches):
-    accumulate_with(lambda loss, n, examples, parts: loss * n / examples)(model, loss_fn, batches)
-    torch.optim.SGD(model.parameters(), lr=0.1).step()
-
-
-def without_backward(model, loss_fn, batches):
-    model.zero_grad()
     for inputs, targets in batches:
-        loss_fn(model(inputs), targets)
+        loss = loss_fn(model(inputs), targets)
+        (loss * len(inputs) / examples).backward(retain_graph=True)
+
+
+def accumulate_a_batch(model, loss_fn, batches):
+    model.zero_grad()
+    for batch in batches:
+        loss_fn(model(batch), batch[1]).backward()
 
 
 # ------------------------------------------------------------------------------ each forward pass builds a new graph
 
 
-def root_with(start=torch.ones_like, far=lambda guess, x: (guess**2 - x).abs() >= 0.01, carry=lambda guess: guess):
-    def attempt(x):
-        guess = start(x)
-        while far(guess, x):
-            guess = carry(guess)
-            guess = (guess + x / guess) / 2
-        return guess
-
-    return attempt
+def root_by_break(x):
+    guess = torch.tensor(1.0)
+    while True:
+        if torch.abs(guess * guess - x) < 0.01:
+            break
+        guess = 0.5 * (guess + x / guess)
+    return guess
 
 
-def root_in_place(x):
-    guess = torch.ones_like(x)
-    while (guess**2 - x).abs() >= 0.01:
-        guess.copy_((guess + x / guess) / 2)
+def root_by_recursion(x, guess=None):
+    guess = torch.ones(()) if guess is None else guess
+    return guess if abs(guess**2 - x) < 0.01 else root_by_recursion(x, (guess + x / guess) / 2)
+
+
+def root_by_mean(x):
+    guess = torch.ones_like(x, requires_grad=True)
+    while abs(guess.item() ** 2 - x.item()) >= 0.01:
+        guess = torch.stack([guess, x / guess]).mean()
     return guess
 
 
 # ------------------------------------------------------------------------------------------------ more than one output
 
 
-def rows_with(clear, keep, rows_of=torch.stack):
-    def attempt(f, x):
-        x = x.clone().requires_grad_()
-        out, rows = f(x), []
-        for v in torch.eye(len(out)):
-            clear(x)
-            out.backward(v, retain_graph=True)
-            rows.append(keep(x.grad))
-        return rows_of(rows)
-
-    return attempt
+def rows_by_grad(f, x):
+    x = x.detach().clone().requires_grad_()
+    out = f(x)
+    return torch.stack([torch.autograd.grad(out, x, v, retain_graph=True)[0] for v in torch.eye(len(out))])
 
 
-def never(x):
-    pass
-
-
-def set_none(x):
-    x.grad = None
-
-
-def zero(x):
-    if x.grad is not None:
-        x.grad.zero_()
-
-
-def all_outputs_at_once(f, x):
+def rows_written(f, x):
     x = x.clone().requires_grad_()
     out = f(x)
-    out.backward(torch.ones_like(out))
-    return x.grad
+    jacobian = torch.empty(out.shape[0], x.shape[0])
+    for k in range(out.shape[0]):
+        v = torch.zeros_like(out)
+        v[k] = 1
+        if x.grad is not None:
+            x.grad.zero_()
+        out.backward(v, retain_graph=True)
+        jacobian[k] = x.grad
+    return jacobian
 
 
-def by_jacrev(f, x):
-    return torch.func.jacrev(f)(x)
+def rows_of_new_graphs(f, x):
+    rows, count = [], len(f(x))
+    for k in range(count):
+        leaf = x.clone().requires_grad_()
+        f(leaf)[k].backward()
+        rows.append(leaf.grad)
+    return torch.stack(rows)
 
 
 # ---------------------------------------------------------------------------------------- computing without a graph
 
 
-def of_the_callers_tensor(f, x):
-    if x.is_leaf:
-        x.requires_grad_()
-    x.retain_grad()
-    f(x).backward()
-    return x.grad
+def gradient_of_data(f, x):
+    leaf = torch.tensor(x.tolist(), dtype=x.dtype, requires_grad=True)
+    f(leaf).backward()
+    return leaf.grad
 
 
-def of_a_clone(f, x):
-    x = x.clone().requires_grad_()
-    f(x).backward()
-    return x.grad
+def average_by_copy(average, model, keep):
+    pairs = zip(average.parameters(), model.parameters(), strict=True)
+    with torch.no_grad():
+        for mean, parameter in pairs:
+            mean.copy_(keep * mean + (1 - keep) * parameter)
 
 
-def of_a_clone_with_retain(f, x):
-    x = x.clone().requires_grad_()
-    x.retain_grad()
-    f(x).backward()
-    return x.grad
+def average_by_lerp(average, model, keep):
+    learned = dict(model.named_parameters())
+    for name, mean in average.named_parameters():
+        mean.detach().lerp_(learned[name].detach(), 1 - keep)
 
 
-def cleared_first(f, x):
-    x = x if x.requires_grad else x.clone().requires_grad_()
-    x.retain_grad()
-    x.grad = None
-    f(x).backward()
-    return x.grad
+@torch.no_grad()
+def average_by_assignment(average, model, keep):
+    for mean, parameter in zip(list(average.parameters()), list(model.parameters()), strict=True):
+        mean[...] = mean * keep + parameter * (1 - keep)
 
 
-def not_returned(f, x):
-    f(x.detach().requires_grad_()).backward()
+def average_of_two_names(average, model, keep):
+    with torch.no_grad():
+        average.weight.mul_(keep).add_((1 - keep) * model.weight)
+        if average.bias is not None:
+            average.bias.mul_(keep).add_((1 - keep) * model.bias)
 
 
-def measured(f, x):
-    return divided_by(lambda nudge: 2 * nudge)(f, x.detach(), 0.5)
-
-
-def average_with(update):
-    def attempt(average, model, keep):
-        with torch.no_grad():
-            for mean, parameter in zip(average.parameters(), model.parameters(), strict=True):
-                update(mean, parameter, keep)
-
-    return attempt
-
-
-def average_by_name(average, model, keep):
-    mean = keep * average.weight + (1 - keep) * model.weight
-    return mean
-
-
-def average_of_new_parameters(average, model, keep):
-    average.weight = torch.nn.Parameter(keep * average.weight + (1 - keep) * model.weight)
-    average.bias = torch.nn.Parameter(keep * average.bias + (1 - keep) * model.bias)
-
-
-def average_switched_off(average, model, keep):
-    average.requires_grad_(False)
-    for mean, parameter in zip(average.parameters(), model.parameters(), strict=True):
-        mean.copy_(keep * mean + (1 - keep) * parameter.detach())
-
-
-def frozen_model(model, names):
+def freeze_first(model, names):
     model.requires_grad_(False)
-
-
-def attribute_of_the_model(model, names):
-    model.requires_grad = False
     for name in names:
-        setattr(model, f"{name} requires_grad", True)
+        model.get_parameter(name).requires_grad = True
 
 
-def never_switched_on(model, names):
-    for name, parameter in model.named_parameters():
-        if name not in names:
-            parameter.requires_grad_(False)
-
-
-def never_switched_off(model, names):
-    for name, parameter in model.named_parameters():
-        if name in names:
-            parameter.requires_grad_(True)
-
-
-def parts_of_names(model, names):
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(any(part in name for part in names))
-
-
-def the_other_way_round(model, names):
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name not in names)
+def switch_by_a_dictionary(model, names):
+    parameters = dict(model.named_parameters())
+    for name in parameters:
+        if name in set(names):
+            parameters[name].requires_grad = True
+        else:
+            parameters[name].requires_grad = False
 
 
 # ---------------------------------------------------------------------------------------------------- can you trust it?
 
 
-def sigmoid_with(backward, forward=torch.sigmoid, save=lambda z, result: result):
-    class Sigmoid(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, z):
-            result = forward(z)
-            ctx.save_for_backward(save(z, result))
-            return result
+class SigmoidOfZ(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, z):
+        ctx.save_for_backward(z)
+        return torch.sigmoid(z)
 
-        @staticmethod
-        def backward(ctx, gradient):
-            (saved,) = ctx.saved_tensors
-            return backward(saved, gradient)
-
-    return Sigmoid
+    @staticmethod
+    def backward(ctx, grad_output):
+        p = torch.sigmoid(ctx.saved_tensors[0])
+        return grad_output * (p - p * p)
 
 
-def slope_of(result, gradient):
-    return gradient * result * (1 - result)
+class SigmoidByReciprocal(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, z):
+        ctx.p = torch.reciprocal(1 + torch.exp(-z))
+        return ctx.p
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return (gradient * ctx.p * (1.0 - ctx.p),)
+
+
+class SigmoidWithSetup(torch.autograd.Function):
+    @staticmethod
+    def forward(z):
+        return (1 + (-z).exp()) ** -1
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (p,) = ctx.saved_tensors
+        return torch.mul(gradient, p).mul(1 - p)
 
 
 class NoFunction:
@@ -396,47 +308,45 @@ class NoFunction:
         pass
 
 
-def descend_with(sign=-1, clear=set_none, more=0, own=lambda x: x.detach().clone(), back=lambda x: x.detach()):
-    def attempt(f, x, lr, steps):
-        x = own(x).requires_grad_()
-        for _ in range(steps + more):
-            clear(x)
-            f(x).backward()
-            with torch.no_grad():
-                x += sign * lr * x.grad
-        return back(x)
+class SavesNothing(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, z):
+        return 1 / (1 + torch.exp(-z))
 
-    return attempt
+    @staticmethod
+    def backward(ctx, gradient):
+        (result,) = ctx.saved_tensors
+        return gradient * result * (1 - result)
 
 
-def return_in_the_loop(f, x, lr, steps):
-    x = x.clone().requires_grad_()
+def descend_by_grad(f, x, lr, steps):
+    place = x.detach()
     for _ in range(steps):
-        f(x).backward()
-        return (x - lr * x.grad).detach()
-    return x.detach()
+        leaf = place.clone().requires_grad_(True)
+        place = place - lr * torch.autograd.grad(f(leaf), leaf)[0]
+    return place
 
 
-def one_graph_of_all_steps(f, x, lr, steps):
-    x = x.clone().requires_grad_()
-    for _ in range(steps):
-        (gradient,) = torch.autograd.grad(f(x), x)
-        x = x - lr * gradient
-    return x
+def descend_by_data(f, x, lr, steps):
+    w = torch.empty_like(x).copy_(x).detach().requires_grad_()
+    while steps > 0:
+        f(w).backward()
+        w.data -= lr * w.grad
+        w.grad.zero_()
+        steps -= 1
+    return w.data
 
 
-def on_the_callers_tensor(f, x, lr, steps):
-    for _ in range(steps):
-        x.requires_grad_()
-        x.grad = None
-        f(x).backward()
-        with torch.no_grad():
-            x = x - lr * x.grad
-    return x.detach()
+def descend_by_recursion(f, x, lr, steps):
+    x = x.detach().clone()
+    if steps == 0:
+        return x
+    f(x.requires_grad_()).backward()
+    return descend_by_recursion(f, x.detach() - lr * x.grad, lr, steps - 1)
 
 
 def by_an_optimizer(f, x, lr, steps):
-    x = x.clone().requires_grad_()
+    x = x.detach().clone().requires_grad_()
     optimizer = torch.optim.SGD([x], lr=lr)
     for _ in range(steps):
         optimizer.zero_grad()
@@ -445,243 +355,144 @@ def by_an_optimizer(f, x, lr, steps):
     return x.detach()
 
 
-def name_on_a_new_tensor(f, x, lr, steps):
-    x = x.detach().clone().requires_grad_()
-    for _ in range(steps):
-        x.grad = None
-        f(x).backward()
-        x - lr * x.grad
-    return x.detach()
-
+RIGHT = {
+    "numerical_gradient": {"a list": slopes_in_a_list, "put back": slopes_in_place, "masks": slopes_by_masks},
+    "count_functions": {
+        "recursion": count_by_recursion,
+        "level by level": count_level_by_level,
+        "a list that grows": count_in_a_list,
+    },
+    "mse_gradient": {
+        "transposed": lambda w, x, y: (2 / len(x)) * x.T @ (x @ w - y),
+        "a mean of parts": lambda w, x, y: (2 * (x @ w - y).unsqueeze(1) * x).mean(dim=0),
+        "einsum": lambda w, x, y: 2 * torch.einsum("n,nd->d", torch.mv(x, w) - y, x) / x.shape[0],
+        "a loop": lambda w, x, y: sum(2 * (row @ w - truth) * row for row, truth in zip(x, y, strict=True)) / len(y),
+    },
+    "kept": {"a list": ["d", "a"], "a tuple": ("a", "d"), "a frozen set": frozenset("ad")},
+    "hidden_gradient": {
+        "grad": hidden_by_grad,
+        "a leaf": hidden_by_a_leaf,
+        "a hook": hidden_by_a_hook,
+        "torch.func": lambda first, second, x: torch.func.grad(lambda z: second(z).sum())(first(x)).detach(),
+    },
+    "accumulate": {
+        "divided at the end": accumulate_by_sums,
+        "an optimizer": accumulate_by_an_optimizer,
+        "grad": accumulate_by_grad,
+    },
+    "square_root": {"break": root_by_break, "recursion": root_by_recursion, "the mean of a stack": root_by_mean},
+    "jacobian_by_rows": {"grad": rows_by_grad, "written into a table": rows_written, "new graphs": rows_of_new_graphs},
+    "gradient_of": {
+        "grad": lambda f, x: (lambda leaf: torch.autograd.grad(f(leaf), leaf)[0])(x.detach().requires_grad_()),
+        "new data": gradient_of_data,
+        "torch.func": lambda f, x: torch.func.grad(f)(x).detach(),
+    },
+    "update_average": {"copy_": average_by_copy, "lerp_": average_by_lerp, "assignment": average_by_assignment},
+    "train_only": {
+        "frozen first": freeze_first,
+        "a dictionary": switch_by_a_dictionary,
+        "a comprehension": lambda model, names: [p.requires_grad_(n in names) for n, p in model.named_parameters()],
+    },
+    "Sigmoid": {"z is kept": SigmoidOfZ, "an attribute": SigmoidByReciprocal, "setup_context": SigmoidWithSetup},
+    "descend": {"grad": descend_by_grad, "data": descend_by_data, "recursion": descend_by_recursion},
+}
 
 WRONG = {
     "numerical_gradient": {
-        "to one side": (to_one_side, "go to both sides"),
-        "to the lower side": (to_the_lower_side, "from one side to `x`"),
-        "one side, divided by both": (half_of_the_way, "the other half is below"),
-        "divided by the nudge": (divided_by(lambda nudge: nudge), "`2 \\* nudge` apart, and you divided by `nudge`"),
-        "divided by 2": (divided_by(lambda nudge: 2), "you divided by 2;"),
-        "brackets forgotten": (divided_by(lambda nudge: 2 / nudge), "brackets around"),
-        "not copied": (one_tensor, "makes no copy"),
-        "another dtype": (lambda f, x, nudge: divided_by(lambda n: 2 * n)(f, x, nudge).float(), "dtype torch.float32"),
-        "not divided": (divided_by(lambda nudge: 1), "still to come"),
-        "all numbers at once": (all_at_once, "nudged all numbers at once"),
-        "nudges that stay": (nudges_that_stay, "still there when"),
-        "not put back": (not_put_back, "not back in its place"),
-        "row by row": (row_by_row, "you nudged whole rows"),
-        "the argument in place": (nudged_in_place, "changes its argument `x` in place"),
-        "upside down": (lambda f, x, nudge: -to_one_side(f, x, nudge), "f above minus f below"),
-        "by autograd": (by_autograd, "this is the exact gradient"),
+        "the argument in place": (
+            lambda f, x, nudge: slopes_in_place(f, x, nudge) * (x.add_(nudge).numel() > -1),
+            "changes its argument `x` in place",
+        ),
+        "another dtype": (lambda f, x, nudge: slopes_in_a_list(f, x, nudge).float(), "right, in another dtype"),
+        "in one dimension": (lambda f, x, nudge: slopes_in_a_list(f, x, nudge).flatten(), "right, in one dimension"),
+        "nothing written": (nothing_written, "your result is \\[nan\\], expected \\[12.25\\]"),
+        "a row for a number": (
+            lambda f, x, nudge: [f(x + nudge * row) for row in torch.eye(len(x))],
+            "is a list, expected a tensor",
+        ),
     },
     "count_functions": {
-        "once for each path": (lambda result: len(walk(result.grad_fn)), "was counted twice; keep a set"),
-        "the first ones only": (first_ones_only, "not the first alone"),
-        "operations only": (
-            lambda result: len({f for f in walk(result.grad_fn) if f.next_functions}),
-            "`AccumulateGrad` count, too",
+        "a tensor": (lambda result: torch.tensor(count_in_a_list(result)), "`.item\\(\\)` takes it out"),
+        "no look at None": (
+            no_look_at_none,
+            "has no attribute 'next_functions'[^\\0]*was tried for `b \\* c`",
         ),
-        "names": (lambda result: len({f.name() for f in walk(result.grad_fn)}), "you counted names"),
-        "without the start": (lambda result: len(set(walk(result.grad_fn))) - 1, "that you start from"),
-        "None, too": (with_none, "is no function: do not count it"),
-        "pairs": (pairs_of_function_and_number, "the function is the same"),
-        "a tensor": (lambda result: torch.tensor(len(set(walk(result.grad_fn)))), "`.item\\(\\)` takes it out"),
+        "the set": (lambda result: {result.grad_fn}, "expected the number 2"),
+        "printed": (lambda result: print(count_in_a_list(result)), "is a `return` missing\\?"),
+        "two for all": (lambda result: 2, "For `result` = `a \\* b \\* d \\* a`, your result is 2, expected 6\\.$"),
     },
     "mse_gradient": {
-        "of the sum": (lambda w, x, y: 2 * (x @ w - y) @ x, "the gradient of their sum"),
-        "mean over the weights": (lambda w, x, y: 2 * (x @ w - y) @ x / len(w), "by the number of weights"),
-        "without the 2": (lambda w, x, y: (x @ w - y) @ x / len(x), "the 2 is missing"),
-        "without both": (lambda w, x, y: (x @ w - y) @ x, "1/N of the mean are missing"),
-        "sign": (lambda w, x, y: 2 * (y - x @ w) @ x / len(x), "the sign is turned"),
-        "not added up": (lambda w, x, y: 2 * (x @ w - y).unsqueeze(1) * x / len(x), "over all paths add"),
-        "the wrong way to the mean": (
-            lambda w, x, y: (2 * (x @ w - y).unsqueeze(1) * x).mean(dim=1),
-            "the mean is over the examples",
-        ),
-        "the mean over all": (lambda w, x, y: (2 * (x @ w - y).unsqueeze(1) * x).mean(), "a number for each weight"),
-        "of the predictions": (lambda w, x, y: 2 * (x @ w - y) / len(x), "with respect to the predictions"),
-        "the errors": (lambda w, x, y: x @ w - y, "these are the errors"),
-        "the loss": (lambda w, x, y: F.mse_loss(x @ w, y), "this is the loss"),
         "by autograd": (
-            lambda w, x, y: by_autograd(lambda w: F.mse_loss(x @ w, y), w, 0),
-            "write the formula",
+            lambda w, x, y: hidden_by_a_leaf(torch.nn.Identity(), lambda w: F.mse_loss(x @ w, y), w),
+            "`backward` of PyTorch has made it. Here you are autograd",
         ),
         "by torch.func": (
-            lambda w, x, y: torch.func.grad(lambda w: F.mse_loss(x @ w, y))(w),
-            "write the formula",
+            lambda w, x, y: torch.func.grad(lambda w: F.mse_loss(x @ w, y))(w).detach(),
+            "`grad` of PyTorch has made it",
+        ),
+        "a number of its own": (
+            lambda w, x, y: 2 * (x @ w - y) @ x / 3,
+            "For `w` = \\[1, 1\\].*your result is \\[1.3333, 2.6667\\], expected \\[4, 8\\]\\.$",
         ),
     },
     "kept": {
-        "a result of a leaf": ({"a", "b", "d"}, "the leaf is the tensor before"),
-        "all leaves": ({"a", "c", "d"}, "not made with `requires_grad=True`"),
-        "all on the way": ({"a", "d", "e"}, "passed on, and thrown away"),
-        "the loss": ({"a", "d", "loss"}, "`loss` is a result, too"),
-        "leaves only": ({"a"}, "asks for the gradient of a result"),
-        "the asked one only": (["d"], "a leaf that requires gradients keeps its own"),
         "one text": ("a, d", "is the text 'a, d', expected a set"),
         "another name": ({"a", "x"}, "the names are a, b, c"),
         "tensors": ([torch.ones(1)], "does not hold names"),
+        "two at once": ({"b", "c"}, "is `b`, expected none: `b` is the result of a multiplication"),
+        "nothing": (set(), "missing in `kept` is a leaf that requires gradients, expected nothing"),
     },
     "hidden_gradient": {
-        "without retain_grad": (without_retain, "only leaves keep their gradients"),
-        "without return": (without_return, "`return z.grad`"),
-        "of the mean": (of_the_mean, "gradient of the mean"),
-        "of the input": (of_the_input, "one layer too far"),
-        "of the weight": (of_the_weight, "the weight of `first`"),
-        "without second": (of_the_sum_of_z, "pass `z` through `second`"),
-        "z": (lambda first, second, x: first(x), "the output of `first` itself"),
-        "the output": (lambda first, second, x: second(first(x)), "the output of `second`"),
+        "of a second pass": (hidden_of_a_second_pass, "Did `second` get `z`\\?"),
     },
     "accumulate": {
-        "equal parts": (
-            accumulate_with(lambda loss, n, examples, parts: loss / parts),
-            "divided by the number of parts",
+        "the graph kept": (accumulate_and_keep, "is the graph of another, expected no graph.*`retain_graph=True`"),
+        "a batch for its inputs": (accumulate_a_batch, "in `.*loss_fn\\(model\\(batch\\).*cannot be used there"),
+        "the model returned": (
+            lambda model, loss_fn, batches: accumulate_by_sums(model, loss_fn, batches) or model,
+            "what comes back is of type Linear, expected None",
         ),
-        "sum of the means": (accumulate_with(lambda loss, n, examples, parts: loss), "added up the means"),
-        "not divided": (accumulate_with(lambda loss, n, examples, parts: loss * n), "still has to divide"),
-        "not multiplied": (accumulate_with(lambda loss, n, examples, parts: loss / examples), "divided each mean by"),
-        "divided by the parts": (
-            accumulate_with(lambda loss, n, examples, parts: loss * n / parts),
-            "divide by the number of all examples",
-        ),
-        "a number that fits one batch": (
-            accumulate_with(lambda loss, n, examples, parts: loss * n / 6),
-            "With parts of 1 and 4 examples",
-        ),
-        "divided by the size": (accumulate_with(lambda loss, n, examples, parts: loss / n), "once more; multiply"),
-        "not cleared": (
-            accumulate_with(lambda loss, n, examples, parts: loss * n / examples, clear=False),
-            "earlier round are still in it",
-        ),
-        "not cleared, equal parts": (
-            accumulate_with(lambda loss, n, examples, parts: loss / parts, clear=False),
-            "do not count by their sizes",
-        ),
-        "cleared in the loop": (cleared_in_the_loop, "only the last part is in it"),
-        "one backward": (one_backward_at_the_end, "in memory together"),
-        "one large batch": (one_large_batch, "for 6 examples at once"),
-        "a step": (with_a_step, "A step is not asked for"),
-        "without backward": (without_backward, "called no `backward\\(\\)`"),
-        "nothing": (lambda model, loss_fn, batches: None, "calls no `backward\\(\\)`"),
     },
     "square_root": {
-        "too early": (
-            lambda x: root_with(far=lambda guess, x: (guess**2 - x).abs() >= 0.3)(x),
-            "one round too early",
-        ),
-        "too long": (
-            root_with(far=lambda guess, x: (guess**2 - x).abs() >= 0.001),
-            "closer to the root than was asked for",
-        ),
-        "the roots compared": (
-            root_with(far=lambda guess, x: (guess - x.sqrt()).abs() >= 0.01),
-            "For x = 0.04.*closer to the root",
-        ),
-        "another start": (root_with(lambda x: x / 2), "begin with the guess 1"),
-        "the condition turned": (
-            root_with(far=lambda guess, x: (guess**2 - x).abs() < 0.01),
-            "never runs: go on while",
-        ),
-        "no abs": (root_with(far=lambda guess, x: guess**2 - x >= 0.01), "never runs"),
-        "no abs, from 1": (root_with(lambda x: 1.0, far=lambda guess, x: guess**2 - x >= 0.01), "never runs"),
-        "the exact root": (torch.sqrt, "closer to the root than was asked for"),
-        "a number": (
-            lambda x: root_with(lambda x: 1.0, lambda g, x: abs(g**2 - x) >= 0.01)(x.item()),
-            "record is lost",
-        ),
-        "a new tensor": (lambda x: root_with()(torch.tensor(x.item())), "the record was cut"),
-        "a guess without its past": (root_with(carry=lambda guess: guess.detach()), "`guess` is used again"),
-        "a guess in place": (root_in_place, "do not change the old one in place"),
-        "an x without its past": (lambda x: root_with()(x.detach().requires_grad_()), "no record leads"),
+        "a new tensor": (lambda x: root_by_break(torch.tensor(x.item())), "something cut the record"),
+        "a number": (lambda x: root_by_break(x).item(), "is a float, expected a tensor"),
     },
     "jacobian_by_rows": {
-        "not cleared, clones": (rows_with(never, torch.clone), "holds the rows above it"),
-        "not cleared, not cloned": (rows_with(never, lambda row: row), "sum of all"),
-        "zeroed, not cloned": (rows_with(zero, lambda row: row), "all rows are the last one"),
-        "all outputs at once": (all_outputs_at_once, "the rows are added up"),
-        "one row": (rows_with(set_none, lambda row: row, lambda rows: rows[-1]), "the last row alone"),
-        "transposed": (
-            rows_with(set_none, lambda row: row, lambda rows: torch.stack(rows, dim=1)),
-            "changed places: a row for each output",
+        "by jacrev": (
+            lambda f, x: torch.func.jacrev(f)(x).detach(),
+            "the number of backward passes through `f` is 1, expected 2",
         ),
-        "in one line": (rows_with(set_none, lambda row: row, torch.cat), "in a long line"),
-        "a list": (rows_with(set_none, lambda row: row, list), "`torch.stack\\(...\\)` from tensors"),
-        "by jacrev": (by_jacrev, "there to compare with"),
+        "v of the wrong length": (
+            lambda f, x: torch.autograd.grad(f(x.requires_grad_()), x, torch.ones(len(x) + 1)),
+            "shape[^\\0]*was tried for `measure_rectangle`",
+        ),
     },
     "gradient_of": {
-        "of the caller's tensor": (of_the_callers_tensor, "the tensor is not yours"),
-        "of a clone": (of_a_clone, "a clone of a leaf is a result"),
-        "of a clone, with retain_grad": (of_a_clone_with_retain, "The caller had ones in `x.grad`"),
-        "cleared first": (cleared_first, "The caller had ones in `x.grad`"),
-        "measured": (measured, "autograd had no part"),
-        "without return": (not_returned, "is in `.grad` of the tensor"),
+        "a factor": (lambda f, x: 3 * gradient_of_data(f, x), "each number is 3 times what it should be"),
+        "of what was sent": (
+            lambda f, x: gradient_of_data(lambda leaf: leaf.sum(), x),
+            "expected a tensor that requires",
+        ),
     },
     "update_average": {
-        "a name for a new tensor": (average_by_name, "gives the name to a new tensor"),
-        "shares exchanged": (
-            average_with(lambda mean, parameter, keep: mean.copy_((1 - keep) * mean + keep * parameter)),
-            "the shares have changed places",
-        ),
-        "the whole model added": (
-            average_with(lambda mean, parameter, keep: mean.mul_(keep).add_(parameter)),
-            "they count with `1 - keep`",
-        ),
-        "never shrunk": (
-            average_with(lambda mean, parameter, keep: mean.add_((1 - keep) * parameter)),
-            "have to shrink by `keep`",
-        ),
-        "only shrunk": (average_with(lambda mean, parameter, keep: mean.mul_(keep)), "the part of `model` is missing"),
-        "copied": (average_with(lambda mean, parameter, keep: mean.copy_(parameter)), "nothing of its own past"),
-        "shrunk twice": (
-            average_with(lambda mean, p, keep: mean.mul_(keep).copy_(keep * mean + (1 - keep) * p)),
-            "for the second time",
-        ),
-        "the model": (average_with(lambda mean, p, keep: p.mul_(1 - keep).add_(keep * mean)), "parameters of `model`"),
-        "new parameters": (average_of_new_parameters, "is a new tensor"),
-        "gradients switched off": (average_switched_off, "no longer a leaf that requires gradients"),
+        "weight and bias by name": (average_of_two_names, "has no attribute 'weight'[^\\0]*nested models"),
+        "a new tensor": (lambda average, model, keep: setattr(average, "weight", 3), "cannot assign"),
     },
     "train_only": {
-        "all frozen": (frozen_model, "all are frozen"),
-        "an attribute of the model": (attribute_of_the_model, "a new attribute that nobody reads"),
-        "never switched on": (never_switched_on, "frozen before, and has to be switched on"),
-        "never switched off": (never_switched_off, "have to be frozen"),
-        "the other way round": (the_other_way_round, "`names` says which ones learn"),
-        "parts of names": (parts_of_names, "not the same name"),
-        "nothing": (lambda model, names: None, "nothing has changed"),
+        "an attribute of the model": (
+            lambda model, names: setattr(model, "requires_grad", False),
+            "nothing has changed: the switch is",
+        ),
+        "a name that is no attribute": (
+            lambda model, names: [getattr(model, name).requires_grad_() for name in names],
+            "what requires gradients is weight and bias, expected bias\\.$",
+        ),
     },
     "Sigmoid": {
-        "without the gradient": (sigmoid_with(lambda p, gradient: p * (1 - p)), "multiplied by `gradient`"),
-        "the result alone": (sigmoid_with(lambda p, gradient: gradient * p), "you multiplied by `result`;"),
-        "the rest alone": (sigmoid_with(lambda p, gradient: gradient * (1 - p)), "you multiplied by `1 - result`"),
-        "plus": (sigmoid_with(lambda p, gradient: gradient * p * (1 + p)), "you added 1"),
-        "z for the result": (sigmoid_with(slope_of, save=lambda z, result: z), "you kept `z`"),
-        "sign": (sigmoid_with(lambda p, gradient: -slope_of(p, gradient)), "the sign is turned"),
-        "handed on": (sigmoid_with(lambda p, gradient: gradient), "as if the derivative were 1"),
-        "without return": (sigmoid_with(lambda p, gradient: None), "is a `return` missing"),
-        "no minus": (sigmoid_with(slope_of, forward=lambda z: 1 / (1 + z.exp())), "the exponent has a minus"),
-        "in place": (
-            sigmoid_with(slope_of, forward=lambda z: 1 / (1 + z.neg_().exp_())),
-            "changed its input in place",
-        ),
-        "right at four numbers": (
-            sigmoid_with(lambda p, gradient: slope_of(p, gradient) * (1 + (p * 20).frac().round())),
-            "gradcheck` finds a difference",
-        ),
         "no Function": (NoFunction, "no `torch.autograd.Function`"),
+        "nothing saved": (SavesNothing, "not enough values to unpack[^\\0]*was tried for z = \\[0\\]"),
     },
     "descend": {
-        "uphill": (descend_with(sign=1), "you went uphill"),
-        "not cleared": (descend_with(clear=never), "add up in `x.grad`"),
-        "one step too many": (descend_with(more=1), "these are two steps"),
-        "no clone": (descend_with(own=lambda x: x.detach()), "changes its argument `x` in place"),
-        "not detached": (descend_with(back=lambda x: x), "still requires gradients"),
-        "the value": (descend_with(back=lambda x: (x**2).sum().detach()), "has shape \\(\\), expected \\(2, 2\\)"),
-        "the gradient": (descend_with(back=lambda x: x.grad), "this is the gradient"),
-        "return in the loop": (return_in_the_loop, "is the `return` inside the loop"),
-        "one graph of all steps": (one_graph_of_all_steps, "drags a graph along"),
-        "on the caller's tensor": (on_the_callers_tensor, "of the caller's `x`"),
-        "by an optimizer": (by_an_optimizer, "Take the step by hand"),
-        "a step without effect": (name_on_a_new_tensor, "has not moved"),
+        "by an optimizer": (by_an_optimizer, "steps that an optimizer took is 2, expected 0"),
     },
 }
-
-RIGHT = {}

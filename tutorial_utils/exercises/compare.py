@@ -73,7 +73,7 @@ def find_difference(result: Any, expected: Any, name: str = "it") -> Difference 
     if is_number(expected) and not isinstance(expected, np.generic):
         return _compare_numbers(result, expected, name)
     if type(result) is not type(expected) or not _is_equal(result, expected):
-        return Difference(f"{name} is {show(result)}, expected {show(expected)}", _advise_none(result))
+        return Difference(f"{name} is {show(result)}, expected {show(expected)}", _advise_none(result, name))
     return None
 
 
@@ -94,7 +94,7 @@ def _compare_types(result: Any, expected: Tensor, name: str) -> Difference | Non
     elif isinstance(result, list | tuple | Number):
         advice = "`torch.tensor(...)` makes one from numbers, `torch.stack(...)` from tensors"
     else:
-        advice = _advise_none(result)
+        advice = _advise_none(result, name)
     return Difference(f"{name} is {found}, expected a tensor of shape {tuple(expected.shape)}", advice)
 
 
@@ -146,7 +146,7 @@ def _compare_sequences(result: Any, expected: tuple[Any, ...] | list[Any], name:
     kind = tuple if isinstance(expected, tuple) else list
     if not isinstance(result, kind):
         what = f"{name} is {name_type(result)}, expected a {kind.__name__} of length {len(expected)}"
-        return Difference(what, _advise_none(result))
+        return Difference(what, _advise_none(result, name))
     if len(result) != len(expected):
         return Difference(f"{name} has length {len(result)}, expected {len(expected)}")
     for position, (entry, wanted) in enumerate(zip(result, expected, strict=True)):
@@ -161,7 +161,7 @@ def _compare_sequences(result: Any, expected: tuple[Any, ...] | list[Any], name:
 
 def _compare_dicts(result: Any, expected: dict[Any, Any], name: str) -> Difference | None:
     if not isinstance(result, dict):
-        return Difference(f"{name} is {name_type(result)}, expected a dictionary", _advise_none(result))
+        return Difference(f"{name} is {name_type(result)}, expected a dictionary", _advise_none(result, name))
     if result.keys() != expected.keys():
         return Difference(f"{name} has the keys {show(list(result))}, expected {show(list(expected))}")
     differences = (find_difference(result[key], expected[key], f"{name}[{key!r}]") for key in expected)
@@ -173,7 +173,7 @@ def _compare_numbers(result: Any, expected: Any, name: str) -> Difference | None
         what = f"{name} is {name_type(result)}, expected a Python number"
         return Difference(what, "`.item()` takes it out")
     if not is_number(result) or isinstance(result, np.generic):
-        return Difference(f"{name} is {show(result)}, expected the number {show(expected)}", _advise_none(result))
+        return Difference(f"{name} is {show(result)}, expected the number {show(expected)}", _advise_none(result, name))
     if isinstance(expected, int) and not isinstance(result, int):
         return Difference(f"{name} is {result!r}, {name_type(result)}, expected a whole number, an int")
     close = result == expected if isinstance(expected, int) else np.isclose(result, expected, 1e-4, 1e-6, True)
@@ -195,8 +195,10 @@ def name_type(value: Any) -> str:
     return "None" if value is None else f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
 
 
-def _advise_none(result: Any) -> str:
-    return "is a `return` missing?" if result is None else ""
+def _advise_none(result: Any, name: str) -> str:
+    """Return the question that a None raises where something was to come back; a gradient is None for other reasons."""
+    asked = name == "it" or any(word in name for word in ("result", "comes back"))
+    return "is a `return` missing?" if result is None and asked else ""
 
 
 def show(value: Any) -> str:

@@ -1,18 +1,62 @@
 """The exercises of notebook 05, autograd."""
 
 import warnings
+import weakref
+from contextlib import ExitStack, suppress
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from tutorial_utils.exercises.compare import expect_close
-from tutorial_utils.exercises.old import Calls, Exercise, call, expect_no_loop, find_difference  # noqa: F401
+from tutorial_utils.exercises.cases import case
+from tutorial_utils.exercises.compare import Words, find_difference, show
+from tutorial_utils.exercises.exercise import exercise
+from tutorial_utils.exercises.observe import kind_of, learning, numbers
+from tutorial_utils.exercises.rules import Calls, keeps_arguments, without_calls
+
+
+class Formula(str):
+    """A function of `x` that a reply can show: the text of an expression; `names` are what else stands in it."""
+
+    def __new__(cls, text, **names):
+        formula = super().__new__(cls, text)
+        formula.names = names
+        return formula
+
+    def __call__(self, x=None):
+        return eval(compile(self, __file__, "eval"), {"torch": torch, "x": x, **self.names})
+
+    def __repr__(self):
+        return f"`{self}`"
+
+
+def fill(layer, *values):
+    """Give the parameters of a layer these values, and return the layer."""
+    with torch.no_grad():
+        for parameter, value in zip(layer.parameters(), values, strict=True):
+            parameter.copy_(torch.tensor(value))
+    return layer
+
+
+def list_up(names):
+    """Return names or numbers as they stand in a sentence, the last one after an "and"."""
+    *others, last = map(str, names) if (names := list(names)) else ["nothing"]
+    return Words(f"{', '.join(others)} and {last}" if others else last)
+
 
 # ------------------------------------------------------------------------------------- a gradient answers "what if?"
 
 
+@exercise(
+    hints=(
+        "Begin with `measure_slopes` above. Where does it call the function for the second time, and where should it?",
+        "For each number make a `step`: zeros in the shape of `x`, and the nudge at that one place.",
+        "The slope is `(f(x + step) - f(x - step)) / (2 * nudge)`.",
+    ),
+    rules=(keeps_arguments,),
+    further="With half the nudge, the error of the central difference is a quarter, that of one side alone a half.",
+)
 def numerical_gradient(f, x, nudge):  # f(x): (); x: any shape -> the same shape
     slopes = torch.zeros_like(x)
     for i in range(x.numel()):
@@ -22,68 +66,130 @@ def numerical_gradient(f, x, nudge):  # f(x): (); x: any shape -> the same shape
     return slopes
 
 
-def verify_numerical_gradient(attempt):
-    once = "you nudged all numbers at once; nudge one at a time, and leave the others as they are"
-    expect_close(
-        call(attempt, lambda x: 3 * x[0] * x[1], torch.tensor([2.0, 5.0]), 0.125),
-        torch.tensor([15.0, 6.0]),  # by hand: 3 · 5 and 3 · 2
-        mistakes={
-            once: torch.tensor(21.0),
-            f"{once}, for one slope each": torch.tensor([21.0, 21.0]),
-            "the nudge of `x[0]` is still there when `x[1]` is nudged; start each time from `x` itself": torch.tensor(
-                [15.0, 21.0]
-            ),
-            "`x[0]` is not back in its place when `x[1]` is nudged; start each time from `x` itself": torch.tensor(
-                [15.0, 5.625]
-            ),
-            "the two places are `2 * nudge` apart, and you divided by `nudge`": torch.tensor([30.0, 12.0]),
-            "you divided by 2; the two places are `2 * nudge` apart": torch.tensor([1.875, 0.75]),
-            "the brackets around `2 * nudge` are missing: without them, you divide by 2 and multiply by "
-            "`nudge`": torch.tensor([0.234375, 0.09375]),
-            "no slope was written into the result, or both nudges met in one tensor: `above = x` makes no copy, "
-            "`x.clone()` does": torch.zeros(2),
-            "these are the differences; dividing them by `2 * nudge` is still to come": torch.tensor([3.75, 1.5]),
-            "`f(x + step) - f(x)` is half of the way; the other half is below `x`": torch.tensor([7.5, 3.0]),
-            "the sign is turned: it is f above minus f below": torch.tensor([-15.0, -6.0]),
-        },
-        name="for `3 * x[0] * x[1]` at [2, 5], your result",
-    )
-    x = torch.tensor([[1.0, 2.0, -1.0], [3.0, 0.5, -2.0]], dtype=torch.float64)
+numerical_gradient.example(
+    *(Formula("(x**3).sum()"), torch.tensor([2.0]), 0.5),
+    gives=torch.tensor([12.25]),  # 2.5³ is 15.625, 1.5³ is 3.375, and they are 1 apart
+)
+numerical_gradient.example(
+    *(Formula("3 * x[0] * x[1]"), torch.tensor([2.0, 5.0]), 0.125),
+    gives=torch.tensor([15.0, 6.0]),  # a plane in each direction, with the slopes 3 · 5 and 3 · 2
+)
+
+
+@numerical_gradient.inputs
+def functions_and_nudges():
+    table = torch.tensor([[1.0, 2.0, -1.0], [3.0, 0.0, -2.0]], dtype=torch.float64)
     weights = torch.tensor([[1.0, 2.0, 4.0], [-1.0, 3.0, 0.5]], dtype=torch.float64)
-    exact, square = 3 * weights * x**2, weights * 0.5**2  # of (x ± n)³: 3x² + n² to both sides, ± 3xn to one side
-    expect_close(
-        call(attempt, lambda x: (weights * x**3).sum(), x, 0.5),
-        exact + square,
-        mistakes={
-            "you measured from `x` to one side; go to both sides, `x + nudge` and `x - nudge`": exact
-            + square
-            + 1.5 * weights * x,
-            "you measured from one side to `x`; go to both sides, `x + nudge` and `x - nudge`": exact
-            + square
-            - 1.5 * weights * x,
-            "you nudged whole rows; nudge one number at a time, in a flat view, `step.view(-1)[i]`": (exact + square)
-            .sum(dim=1, keepdim=True)
-            .expand(2, 3),
-            "this is the exact gradient, as from autograd; measure it with the nudge that is given": exact,
-        },
-        name="for `(weights * x**3).sum()`, a float64 table of (2, 3) and the nudge 0.5, your result",
-    )
+    yield Formula("(weights * x**3).sum()", weights=weights), table, 0.5
+    yield Formula("(x[0] * x[1]**3).sum()"), torch.randn(2, 1, 2, dtype=torch.float64), 1.5
+    yield Formula("x**3"), torch.tensor(-2.0), 0.25
+    yield Formula("(x**3).sum()"), torch.tensor([0.5, -1.0, 3.0]), 0.1
 
 
-numerical_gradient = Exercise(
-    numerical_gradient,
-    verify_numerical_gradient,
-    hints=(
-        "Begin with `measure_slopes` above. Where does it call the function for the second time, and where should it?",
-        "For each number make a `step`: zeros in the shape of `x`, and the nudge at that one place.",
-        "The slope is `(f(x + step) - f(x - step)) / (2 * nudge)`.",
-    ),
+def measure(slope):
+    """Return an attempt that goes from number to number; `slope` gets `f`, `x`, a step in its shape, and the nudge."""
+
+    def attempt(f, x, nudge):
+        slopes = torch.zeros_like(x)
+        for i in range(x.numel()):
+            step = torch.zeros_like(x)
+            step.view(-1)[i] = nudge
+            slopes.view(-1)[i] = slope(f, x, step, nudge)
+        return slopes
+
+    return attempt
+
+
+def nudge_copies(up_stays, down_stays):
+    """Return an attempt that nudges two copies of `x`; so many nudges stay in each when it goes on."""
+
+    def attempt(f, x, nudge):
+        slopes, up, down = torch.zeros_like(x), x.clone(), x.clone()
+        for i in range(x.numel()):
+            up.view(-1)[i] += nudge
+            down.view(-1)[i] -= nudge
+            slopes.view(-1)[i] = (f(up) - f(down)) / (2 * nudge)
+            up.view(-1)[i] += (up_stays - 1) * nudge
+            down.view(-1)[i] += (down_stays + 1) * nudge
+        return slopes
+
+    return attempt
+
+
+def all_at_once(f, x, nudge):
+    return (f(x + nudge) - f(x - nudge)) / (2 * nudge)
+
+
+numerical_gradient.mistakes(
+    {
+        "you nudged all numbers at once; nudge one at a time": all_at_once,
+        "you nudged all numbers at once, for one slope each": lambda f, x, n: torch.full_like(x, all_at_once(f, x, n)),
+        "you went to one side, up from `x`; go to both": measure(lambda f, x, s, n: (f(x + s) - f(x)) / n),
+        "you went to one side, down from `x`; go to both": measure(lambda f, x, s, n: (f(x) - f(x - s)) / n),
+        "this is half of the way; go below `x`, too": measure(lambda f, x, s, n: (f(x + s) - f(x)) / (2 * n)),
+        "the two places are `2 * nudge` apart, not `nudge`": measure(lambda f, x, s, n: (f(x + s) - f(x - s)) / n),
+        "the two places are `2 * nudge` apart, not 2": measure(lambda f, x, s, n: (f(x + s) - f(x - s)) / 2),
+        "`2 * nudge` needs brackets below the `/`": measure(lambda f, x, s, n: (f(x + s) - f(x - s)) / 2 * n),
+        "the difference needs brackets": measure(lambda f, x, s, n: f(x + s) - f(x - s) / (2 * n)),
+        "dividing by `2 * nudge` is still to come": measure(lambda f, x, s, n: f(x + s) - f(x - s)),
+        "the sign is turned: f above minus f below": measure(lambda f, x, s, n: (f(x - s) - f(x + s)) / (2 * n)),
+        "the two places are one: `above = x` makes no copy": measure(lambda f, x, s, n: f(x) - f(x)),
+        "this is the exact gradient; measure it with `nudge`": lambda f, x, n: torch.autograd.functional.jacobian(f, x),
+        "your nudge is 0.001, whatever `nudge` is": lambda f, x, n: numerical_gradient.answer(f, x, 1e-3),
+        "the nudges stay when the next number is nudged; start each time from `x`": nudge_copies(1, -1),
+        "a number stays nudged down when the next one is nudged; start each time from `x`": nudge_copies(-1, -1),
+        "a number stays nudged up when the next one is nudged; start each time from `x`": nudge_copies(1, 1),
+    }
+)
+
+
+@numerical_gradient.mistake("you nudged whole rows; nudge one number at a time, in a flat view, `step.view(-1)[i]`")
+def nudge_rows(f, x, nudge):
+    slopes = torch.zeros_like(x)
+    for i in range(len(x)):
+        step = torch.zeros_like(x)
+        step[i] = nudge
+        slopes[i] = (f(x + step) - f(x - step)) / (2 * nudge)
+    return slopes
+
+
+def after_one(rest):
+    """Return an attempt that ends after the first slope, and leaves `rest` in the other places."""
+
+    def attempt(f, x, nudge):
+        slopes = numerical_gradient.answer(f, x, nudge)
+        slopes.view(-1)[1:] = rest
+        return slopes
+
+    return attempt
+
+
+numerical_gradient.mistakes(
+    {
+        "only the first slope was measured: is the `return` inside the loop?": after_one(0),
+        "only the first slope was written into `torch.empty`: is the `return` inside the loop?": after_one(
+            float("nan")
+        ),
+    }
 )
 
 
 # ------------------------------------------------------------------------------------------- the graph of a computation
 
 
+def count_in_graph(attempt, formula):
+    return {"your result": attempt(formula())}
+
+
+@exercise(
+    hints=(
+        "Keep two things: a set of the functions found so far, and a list of those still to visit, at first "
+        "`[result.grad_fn]`.",
+        "`waiting.pop()` takes a function off the list. If it is None or in the set, there is nothing to do.",
+        "Otherwise put it into the set, and add `[following for following, _ in function.next_functions]` to the list.",
+    ),
+    observe=count_in_graph,
+)
 def count_functions(result):  # a tensor -> int
     found, waiting = set(), [result.grad_fn]
     while waiting:
@@ -94,123 +200,111 @@ def count_functions(result):  # a tensor -> int
     return len(found)
 
 
-def verify_count_functions(attempt):
-    a, b, d = (torch.tensor([2.0, 3.0], requires_grad=True) for _ in range(3))
-    c = torch.tensor(4.0)
-    expect_close(
-        attempt(a * b * d * a),
-        6,
-        mistakes={
-            "the functions called `AccumulateGrad` count, too": 3,
-            "a function has several `next_functions`; follow all of them, not the first alone": 4,
-            "you counted names; three products are three functions, though they are all called `MulBackward0`": 2,
-            "`a` is used twice, and its function was counted twice; keep a set of those that you have seen": 7,
-            "the function that you start from, `result.grad_fn`, counts, too": 5,
-        },
-        name="for `a * b * d * a`, three products and three leaves, your result",
-    )
-    expect_close(
-        attempt(b * c),
-        2,
-        mistakes={"a `None` among the `next_functions` is no function: do not count it": 3},
-        name="for `b * c`, where `c` needs no gradient, your result",
-    )
-    square = a * a
-    fourth = square * square
-    expect_close(
-        attempt(fourth * fourth),
-        4,
-        mistakes={
-            "you counted a function once for each arrow that leads to it, and here two lead from each to the next; "
-            "keep a set of those that you have seen": 15,
-            "you counted the arrows, and two lead from each function to the next": 6,
-        },
-        name="for a product squared three times, a chain of three products and one leaf, your result",
-    )
-    first, second = a.unbind()
-    expect_close(
-        attempt(first * second),
-        3,
-        mistakes={
-            "one function, `UnbindBackward0`, has two outputs, and you counted it for each. The number beside a "
-            "function says which output was used; the function is the same": 4,
-        },
-        name="for the product of the two entries of `a`, taken out with one `unbind`, your result",
-    )
-    for leaf, kind in (a, "a leaf"), (c, "a tensor that needs no gradient"):
-        expect_close(
-            attempt(leaf),
-            0,
-            mistakes={"its `grad_fn` is None, which is no function": 1},
-            name=f"for {kind}, your result",
-        )
+def with_leaves(text, **names):
+    """Return a formula of the leaves `a`, `b` and `d`, and of `c`, which needs no gradient."""
+    leaves = {name: torch.tensor([2.0, 3.0], requires_grad=True) for name in "abd"}
+    return Formula(text, **leaves, c=torch.tensor(4.0), **names)
 
 
-count_functions = Exercise(
-    count_functions,
-    verify_count_functions,
-    hints=(
-        "Keep two things: a set of the functions found so far, and a list of those still to visit, at first "
-        "`[result.grad_fn]`.",
-        "`waiting.pop()` takes a function off the list. If it is None or in the set, there is nothing to do.",
-        "Otherwise put it into the set, and add `[following for following, _ in function.next_functions]` to the list.",
-    ),
+count_functions.example(with_leaves("a * a"), gives=2)  # the product, and the leaf `a`
+count_functions.example(with_leaves("a * b * d * a"), gives=6)  # three products and three leaves
+count_functions.example(with_leaves("b * c"), gives=2, name="for `b * c`, where `c` needs no gradient")
+count_functions.example(with_leaves("torch.mul(*a.unbind())"), gives=3)  # the product, `unbind` and the leaf
+
+
+@count_functions.inputs
+def graphs():
+    yield case(with_leaves("a"), name="for a leaf")
+    yield case(with_leaves("c"), name="for a tensor that needs no gradient")
+    yield case(with_leaves("(a * b).detach()"), name="for a result cut off by `detach()`")
+    square = {"square": lambda x: x * x}
+    yield case(with_leaves("square(square(square(a)))", **square), name="for a product squared three times")
+    yield (with_leaves("(a * c + b).sum() + a.sum()"),)
+    yield case(with_leaves("sum(a for _ in range(20))"), name="for a sum of 20 times `a`")
+    layers = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    yield case(with_leaves("layers(a)", layers=layers), name="for the output of two layers")
+
+
+def walk(function, *ends):
+    """Return every function that lies on a path from `function`, once for each path, and `ends` at the end of each."""
+    if function is None:
+        return list(ends)
+    return [function, *(other for following, _ in function.next_functions for other in walk(following, *ends))]
+
+
+def follow_one(choose):
+    """Return an attempt that counts along a single path; `choose` gets `next_functions`, with and without numbers."""
+
+    def attempt(result):
+        function, count = result.grad_fn, 0
+        while function is not None:
+            count += 1
+            function = choose(function.next_functions, [following for following, _ in function.next_functions])
+        return count
+
+    return attempt
+
+
+def visit(follow=lambda waiting, more: waiting + more, key=lambda function: function, none=False):
+    """Return an attempt with a list of those still to visit; `follow` adds to it, `key` tells functions apart."""
+
+    def attempt(result):
+        found, waiting = set(), [result.grad_fn]
+        while waiting:
+            function = waiting.pop()
+            if (none or function is not None) and key(function) not in found:
+                found.add(key(function))
+                waiting = follow(waiting, [following for following, _ in function.next_functions])
+        return len(found)
+
+    return attempt
+
+
+count_functions.mistakes(
+    {
+        "`AccumulateGrad` counts, too": lambda result: len({f for f in walk(result.grad_fn) if f.next_functions}),
+        "you counted the leaves alone": lambda result: len({f for f in walk(result.grad_fn) if not f.next_functions}),
+        "two functions may have one name": lambda result: len({f.name() for f in walk(result.grad_fn)}),
+        "a function counts once, however many paths lead to it": lambda result: len(walk(result.grad_fn)),
+        "the one that you start from counts, too": lambda result: len({*walk(result.grad_fn)} - {result.grad_fn}),
+        "you counted one too many: is the result one of them?": lambda result: len({*walk(result.grad_fn)}) + 1,
+        "you counted the arrows; count each function once": lambda result: sum(
+            following is not None for f in {*walk(result.grad_fn)} for following, _ in f.next_functions
+        ),
+        "you looked one step ahead; what is found there has `next_functions`, too": lambda result: len(
+            {result.grad_fn, *(following for following, _ in getattr(result.grad_fn, "next_functions", ()))} - {None}
+        ),
+        "a function has several `next_functions`; follow all of them, not the first alone": follow_one(
+            lambda pairs, functions: functions[0] if functions else None
+        ),
+        "a leaf has no next function, and others have several; follow all of them": follow_one(
+            lambda pairs, functions: pairs[0][0]
+        ),
+        "the list is empty at a leaf, and elsewhere it may hold several; follow all of them": follow_one(
+            lambda pairs, functions: functions[0]
+        ),
+        "`waiting = [...]` forgets those still to visit; `waiting += [...]` keeps them": visit(
+            lambda waiting, more: more
+        ),
+        "the set should hold the functions, not their names": visit(key=lambda function: function.name()),
+        "a None has no `next_functions`; leave it out": visit(none=True),
+        "you counted the first function alone: is the `return` inside the loop?": lambda result: +bool(result.grad_fn),
+        "you counted the arrows out of the first function": lambda result: len(
+            getattr(result.grad_fn, "next_functions", ())
+        ),
+        "you counted a function again for each of its outputs that was used; the number beside a function says which "
+        "output it is": lambda result: len(
+            {(result.grad_fn, 0), *(pair for f in walk(result.grad_fn) for pair in f.next_functions)} - {(None, 0)}
+        ),
+        "a `None` among the `next_functions` is no function": lambda result: len({*walk(result.grad_fn, None)}),
+    }
 )
 
 
 # ------------------------------------------------------------------------------ forward does two things, backward three
 
 
-def mse_gradient(w, x, y):  # (D,), (N, D), (N,) -> (D,)
-    errors = x @ w - y  # (N, D) @ (D,) - (N,) -> (N,)
-    return 2 * errors @ x / len(x)  # (N,) @ (N, D) -> (D,)
-
-
-def verify_mse_gradient(attempt):
-    x = torch.tensor([[1.0, 2.0, 0.0], [0.0, 1.0, 1.0], [3.0, -1.0, 2.0], [1.0, 0.0, -1.0]])
-    inputs = torch.tensor([1.0, 2.0, -1.0]), x, torch.tensor([4.0, 3.0, -4.0, 3.0])
-    errors = torch.tensor([1.0, -2.0, 3.0, -1.0])  # by hand: the predictions are 5, 1, -1, 2
-    expected = torch.tensor([9.0, -3.0, 5.0]) / 2
-    products = errors.unsqueeze(1) * x
-    expect_close(
-        call(attempt, *inputs),
-        expected,
-        mistakes={
-            "the loss is a mean over N examples, so each counts 1/N; you have the gradient of their sum": 4 * expected,
-            "you divided by the number of weights, D; the mean is over the N examples": expected * 4 / 3,
-            "the derivative of e² is 2e: the 2 is missing": expected / 2,
-            "the 2 of 2e and the 1/N of the mean are missing": 2 * expected,
-            "the sign is turned: the error is the prediction minus the truth, `x @ w - y`": -expected,
-            "the sign is turned, and the 2 of 2e is missing": -expected / 2,
-            "these are the parts of the single examples; over all paths add": products / 2,
-            "these are the parts of the single examples; over all paths add, and the mean counts each 1/N": 2
-            * products,
-            "you took the mean over rows and columns; the mean is over the examples, `dim=0`, and leaves a number for "
-            "each weight": 2 * products.mean(),
-            "you took the mean over the columns; the mean is over the examples, `dim=0`": 2 * products.mean(dim=1),
-            "this is the gradient with respect to the predictions; the paths go on to `w`, and on the way they are "
-            "multiplied by `x`": errors / 2,
-            "these are the errors; what is the derivative of their squares?": errors,
-            "this is the loss; its gradient was asked for": torch.tensor(3.75),
-        },
-    )
-    two = torch.tensor([[1.0, 0.0, 2.0], [0.0, 1.0, 1.0]])
-    expect_close(
-        call(attempt, torch.tensor([1.0, 1.0, 1.0]), two, torch.tensor([1.0, 4.0])),
-        torch.tensor([2.0, -2.0, 2.0]),  # by hand: the errors are 2, -2
-        name="for two examples with three numbers each, your result",
-    )
-    with Calls() as calls:
-        attempt(*inputs)
-    assert not {"backward", "grad"}.intersection(calls.names), (
-        "The numbers are right, but they come from autograd. Here you are autograd: write the formula, and use "
-        "autograd to compare with."
-    )
-
-
-mse_gradient = Exercise(
-    mse_gradient,
-    verify_mse_gradient,
+@exercise(
     hints=(
         "The path from the loss to `w[j]` by way of example i: the mean gives 1/N, the square gives 2 · error, the "
         "product gives `x[i, j]`.",
@@ -218,54 +312,143 @@ mse_gradient = Exercise(
         "With `errors = x @ w - y` of shape (N,), the sum over the examples is the product `errors @ x`, of shape "
         "(D,).",
     ),
+    rules=(
+        without_calls(
+            "Here you are autograd: write the formula, and use autograd to compare with.",
+            *("backward", "grad", "_make_dual"),
+        ),
+    ),
+)
+def mse_gradient(w, x, y):  # (D,), (N, D), (N,) -> (D,)
+    errors = x @ w - y  # (N, D) @ (D,) - (N,) -> (N,)
+    return 2 * errors @ x / len(x)  # (N,) @ (N, D) -> (D,)
+
+
+mse_gradient.example(
+    *(torch.tensor([1.0, 1.0]), torch.tensor([[1.0, 2.0]]), torch.tensor([1.0])),
+    gives=torch.tensor([4.0, 8.0]),  # the error is 3 - 1 = 2, and 2 · 2 · [1, 2]
+)
+mse_gradient.example(
+    *(torch.tensor([1.0, -1.0]), torch.tensor([[1.0, 0.0], [2.0, 1.0], [0.0, 3.0]]), torch.tensor([2.0, -3.0, -1.0])),
+    gives=torch.tensor([14.0, -4.0]) / 3,  # the errors are -1, 4, -2; 2 · [-1 + 8, 4 - 6] / 3
+)
+
+
+@mse_gradient.inputs
+def weights_and_examples():
+    for count, size in (3, 3), (1, 1), (4, 1), (2, 5), (30, 4):
+        yield 3 * torch.randn(size), 2 * torch.randn(count, size) + 1, 5 * torch.randn(count)
+
+
+def by_errors(formula):
+    """Return an attempt that computes `formula(e, x, w)` from the errors `e`."""
+    return lambda w, x, y: formula(x @ w - y, x, w)
+
+
+WIDE = "the errors, (N,), line up with columns; `errors.unsqueeze(1)` lines up"
+mse_gradient.mistakes(
+    {
+        "you have the gradient of the sum; the mean divides by N": by_errors(lambda e, x, w: 2 * e @ x),
+        "you divided by the number of weights, not by N": by_errors(lambda e, x, w: 2 * e @ x / len(w)),
+        "you divided by all entries of `x`; divide by N": by_errors(lambda e, x, w: 2 * e @ x / x.numel()),
+        "the derivative of e² is 2e: the 2 is missing": by_errors(lambda e, x, w: e @ x / len(x)),
+        "the 2 of 2e and the 1/N of the mean are missing": by_errors(lambda e, x, w: e @ x),
+        "the sign is turned: the error is `x @ w - y`": by_errors(lambda e, x, w: -2 * e @ x / len(x)),
+        "the sign is turned, and the 2 of 2e is missing": by_errors(lambda e, x, w: -e @ x / len(x)),
+        "these are predictions, not errors, `x @ w - y`": lambda w, x, y: 2 * (x @ w) @ x / len(x),
+        "you multiplied by e²; the derivative of e² is 2e": by_errors(lambda e, x, w: 2 * e**2 @ x / len(x)),
+        "you squared the errors; the derivative of e² is 2e": by_errors(lambda e, x, w: e**2 @ x / len(x)),
+        "this is the gradient of |e|; that of e² is 2e": by_errors(lambda e, x, w: e.sign() @ x / len(x)),
+        "the path to `w[j]` is multiplied by `x[i, j]`": by_errors(lambda e, x, w: (2 * e.mean()).expand(len(w))),
+        "these are parts of single examples; add them up": by_errors(lambda e, x, w: 2 * e[:, None] * x / len(x)),
+        "these are parts of single examples; take their mean": by_errors(lambda e, x, w: 2 * e[:, None] * x),
+        "the mean is over the examples alone, `dim=0`": by_errors(lambda e, x, w: (2 * e[:, None] * x).mean()),
+        "the mean is over the examples, `dim=0`, not 1": by_errors(lambda e, x, w: (2 * e[:, None] * x).mean(1)),
+        f"{WIDE} with rows": by_errors(lambda e, x, w: (2 * e * x).mean(0)),
+        f"{WIDE} with rows. And add up the parts, down the columns": by_errors(lambda e, x, w: 2 * e * x / len(x)),
+        f"{WIDE} with rows. And the mean is over the examples alone": by_errors(lambda e, x, w: (2 * e * x).mean()),
+        "multiply for each example, and then take the mean": by_errors(lambda e, x, w: 2 * e.mean() * x.mean(0)),
+        "multiply for each example, and then add up": by_errors(lambda e, x, w: 2 * e.sum() * x.sum(0) / len(x)),
+        "this is the gradient for `x`; that for `w` has a factor `x`": by_errors(
+            lambda e, x, w: 2 * torch.outer(e, w) / len(x)
+        ),
+        "this is the gradient for the predictions; the paths go on to `w`": by_errors(lambda e, x, w: 2 * e / len(x)),
+        "these are the errors; what is the derivative of their squares?": by_errors(lambda e, x, w: e),
+        "this is the loss; its gradient was asked for": by_errors(lambda e, x, w: (e**2).mean()),
+        "the numbers are right, but (D,) is one dimension": by_errors(lambda e, x, w: 2 * e[None] @ x / len(x)),
+    }
 )
 
 
 # --------------------------------------------------------------------------- who keeps a gradient, and for how long
 
 
-def kept():
-    return {"a", "d"}
-
-
-def verify_kept(attempt):
-    names = {"a", "b", "c", "d", "e", "loss"}
+def sort_out(attempt):
+    """Observe the first name that is wrong in a set, and if there is none, what is missing."""
+    given = attempt()
     advice = 'expected a set of names, such as `{"e", "loss"}`'
-    assert isinstance(attempt, set | frozenset | list | tuple), f"`kept` is {_describe(attempt)}, {advice}."
-    assert all(isinstance(name, str) for name in attempt), f"`kept` does not hold names: {advice}, with quotes."
-    given = set(attempt)
-    assert given <= names, (
-        f"`kept` names {', '.join(map(repr, sorted(given - names)))}; the names are a, b, c, d, e and loss."
-    )
-    facts = {
-        "b": "`b` is the result of a multiplication: the leaf is the tensor before `* 2`, which has no name. So "
-        "`b.grad` is None, and an optimizer that got `b` would not move it.",
-        "c": "`c` was not made with `requires_grad=True`, so no gradient is computed for it.",
-        "e": "`e` is a result, and nobody asked for its gradient: it was passed on, and thrown away.",
-        "loss": "`loss` is a result, too. Its gradient is the 1.0 that everything starts with, and it is not kept.",
+    assert isinstance(given, set | frozenset | list | tuple), f"`kept` is {describe_type(given)}, {advice}."
+    assert all(isinstance(name, str) for name in given), f"`kept` does not hold names: {advice}, with quotes."
+    unknown = sorted(set(given) - {"a", "b", "c", "d", "e", "loss"})
+    assert not unknown, f"`kept` names {', '.join(map(repr, unknown))}; the names are a, b, c, d, e and loss."
+    wrong = [name for name in ("b", "c", "e", "loss") if name in given]
+    if wrong:
+        return {"a name in `kept` that has no gradient in its `.grad`": Words(f"`{wrong[0]}`")}
+    kinds = {"a": "a leaf that requires gradients", "d": "the result of an operation"}
+    missing = [Words(kind) for name, kind in kinds.items() if name not in given]
+    return {
+        "a name in `kept` that has no gradient in its `.grad`": Words("none"),
+        "what is missing in `kept`": (missing or [Words("nothing")])[0],
     }
-    for name, fact in facts.items():
-        assert name not in given, f"`{name}` does not have a gradient in `.grad`. {fact}"
-    assert "a" in given, "One is missing: a leaf that requires gradients keeps its own."
-    assert "d" in given, "One is missing: `retain_grad()` asks for the gradient of a result."
 
 
-def _describe(value):
-    if isinstance(value, str):
-        return f"the text {value!r}"
-    return "None" if value is None else f"of type {type(value).__name__}"
+def describe_type(value):
+    return f"the text {value!r}" if isinstance(value, str) else kind_of(value)
 
 
-kept = Exercise(
-    kept,
-    verify_kept,
+@exercise(
     hints=(
         "Which of the six are leaves that require gradients? Look at each line for an operation.",
         "To these add the results for which `retain_grad()` was called before `backward()`.",
     ),
+    observe=sort_out,
+)
+def kept():
+    return {"a", "d"}
+
+
+kept.example(gives={"what is missing in `kept`": Words("nothing")})  # one leaf, and one that was asked for
+kept.mistakes(
+    {
+        "`b` is the result of a multiplication: the leaf is the tensor before `* 2`, which has no name. So `b.grad` is "
+        "None, and an optimizer that got `b` would not move it": lambda: {"a", "b", "d"},
+        "`c` was not made with `requires_grad=True`": lambda: {"a", "c", "d"},
+        "`e` is a result, and nobody asked for its gradient: it was passed on, and thrown away": lambda: set("ade"),
+        "`loss` is a result, too; its gradient is the 1.0 that all starts with": lambda: {"a", "d", "loss"},
+        "who made it, you or an operation? A leaf that requires gradients keeps its own": lambda: {"d"},
+        "`retain_grad()` asks for the gradient of a result": lambda: {"a"},
+    }
 )
 
 
+def watch_none(attempt, first, second, x):
+    """Observe the result; where it is None, what was called instead, which tells why."""
+    with warnings.catch_warnings(action="ignore"), Calls() as calls:  # a forgotten retain_grad is explained here
+        result = attempt(first, second, x)
+    if result is None:
+        return {"your result": None, "calls": [name for name in calls.names if name in ("retain_grad", "backward")]}
+    return {"your result": result}
+
+
+@exercise(
+    hints=(
+        "Give the output of `first` a name, `z`. It is a result and no leaf: what has to be asked for, and when?",
+        "`z.retain_grad()` comes after `z = first(x)` and before `backward()`. Backward needs one number: "
+        "`second(z).sum()`.",
+    ),
+    observe=watch_none,
+    further="`torch.autograd.grad(second(z).sum(), z)` returns it at once, and leaves no gradients in the layers.",
+)
 def hidden_gradient(first, second, x):  # (N, D) -> (N, H)
     z = first(x)  # (N, H)
     z.retain_grad()
@@ -273,53 +456,122 @@ def hidden_gradient(first, second, x):  # (N, D) -> (N, H)
     return z.grad
 
 
-def verify_hidden_gradient(attempt):
-    warnings.simplefilter("ignore")  # a forgotten retain_grad is explained here
-    first, last = nn.Linear(3, 2), nn.Linear(2, 1)
-    second = nn.Sequential(last, nn.Sigmoid())
-    with torch.no_grad():
-        first.weight.copy_(torch.tensor([[1.0, 0.0, -1.0], [0.5, 1.0, 0.0]]))
-        first.bias.copy_(torch.tensor([0.0, 1.0]))
-        last.weight.copy_(torch.tensor([[2.0, -1.0]]))
-        last.bias.zero_()
-    x = torch.tensor([[1.0, 0.0, 1.0], [2.0, 1.0, 0.0]])
-    z = torch.tensor([[0.0, 1.5], [2.0, 3.0]])  # by hand
-    p = torch.sigmoid(torch.tensor([[-1.5], [1.0]]))  # of 2 · 0 - 1.5 and 2 · 2 - 3
-    expected = p * (1 - p) * torch.tensor([2.0, -1.0])
-    expect_close(
-        call(attempt, first, second, x),
-        expected,
-        mistakes={
-            "only leaves keep their gradients, unless you call `z.retain_grad()` before `backward()`. Pass this "
-            "same `z` to `second`, and `return z.grad`": None,
-            "this is the output of `first` itself; `z.grad` is its gradient": z,
-            "this is the gradient of the mean; add the outputs up, with `sum()`": expected / 2,
-            "this is the gradient of the sum of `z`; pass `z` through `second`, and add up what comes out": torch.ones(
-                2, 2
-            ),
-            "this is the gradient with respect to `x`, one layer too far": expected @ first.weight.detach(),
-            "this is the gradient with respect to the weight of `first`; `z` is its output": expected.T @ x,
-            "this is the output of `second`; the gradient of its sum with respect to `z` was asked for": p,
-        },
-    )
-    again = call(attempt, first, second, x[:1])
-    expect_close(again, expected[:1], name="for the first row of `x` alone, your result")
+class Square(nn.Module):
+    def forward(self, z):
+        return z**2
 
 
-hidden_gradient = Exercise(
-    hidden_gradient,
-    verify_hidden_gradient,
-    hints=(
-        "Give the output of `first` a name, `z`. It is a result and no leaf: what has to be asked for, and when?",
-        "`z.retain_grad()` comes after `z = first(x)` and before `backward()`. Backward needs one number: "
-        "`second(z).sum()`.",
-    ),
+hidden_gradient.example(
+    *(fill(nn.Linear(2, 2, bias=False), [[1.0, 0.0], [1.0, 1.0]]), Square(), torch.tensor([[1.0, 2.0]])),
+    gives=torch.tensor([[2.0, 6.0]]),  # `z` is [1, 1 + 2], and the derivative of z² is 2z
+    name="for a `second` that squares, at z = [[1, 3]]",
+)
+
+
+@hidden_gradient.inputs
+def two_parts():
+    for count, size, hidden, outputs in (2, 3, 2, 1), (1, 2, 4, 3), (5, 1, 1, 2), (3, 2, 2, 2):
+        first = nn.Linear(size, hidden)
+        second = nn.Sequential(nn.Linear(hidden, outputs), nn.Sigmoid())
+        yield first, second, torch.randn(count, size)
+    yield nn.Sequential(nn.Linear(3, 4), nn.Tanh()), Square(), torch.randn(4, 3)
+
+
+def by_backward(retain="before", total=torch.sum, give=lambda first, z, x: z.grad):
+    """Return an attempt that goes back from `total(second(z))`, and returns `give(first, z, x)`."""
+
+    def attempt(first, second, x):
+        x = x.clone().requires_grad_()
+        z = first(x)
+        if retain == "before":
+            z.retain_grad()
+        total(second(z)).backward()
+        if retain == "after":
+            z.retain_grad()
+        return give(first, z, x)
+
+    return attempt
+
+
+def of_the_sum_of_z(first, second, x):
+    return torch.ones_like(first(x))
+
+
+hidden_gradient.mistakes(
+    {
+        "only leaves keep a gradient, unless you call `z.retain_grad()` before `backward()`": by_backward(retain=""),
+        "`z.retain_grad()` comes too late: the gradient is thrown away by then": by_backward(retain="after"),
+        "this is no gradient of the `z` in the graph. Is a `return` missing? Did `second` get `z`?": by_backward(
+            give=lambda first, z, x: None
+        ),
+        "`backward()` starts from one number: `second(z).sum()`": by_backward(total=lambda output: output),
+        "`sum(dim=1)` leaves a number for each row; `sum()` adds up all": by_backward(total=lambda out: out.sum(dim=1)),
+        "this is the gradient of the mean; add up, with `sum()`": by_backward(total=torch.mean),
+        "this is the gradient of a sum of squares; add up the outputs": by_backward(total=lambda out: (out**2).sum()),
+        "this is the gradient for `x`, one layer too far": by_backward(give=lambda first, z, x: x.grad),
+        "this is the gradient for a weight; `z` is what `first` returns": by_backward(
+            give=lambda first, z, x: next(first.parameters()).grad
+        ),
+        "this is the gradient of the sum of `z`; pass `z` through `second`": of_the_sum_of_z,
+        "this is `z` itself; `z.grad` is its gradient": lambda first, second, x: first(x),
+        "this is the output of `second`; go back from its sum": lambda first, second, x: second(first(x)),
+        "this is the sum; its gradient for `z` was asked for": lambda first, second, x: second(first(x)).sum(),
+    }
 )
 
 
 # ------------------------------------------------------------------------------------------------ gradients accumulate
 
 
+class Saved:
+    """A tensor that a graph has saved for its way back."""
+
+    def __init__(self, tensor):
+        self.tensor = tensor.detach()
+
+
+def watch_memory(attempt, model, loss_fn, batches, earlier):
+    """Observe the gradients, and what is in memory; `earlier` is what is in each `.grad` before, or None."""
+    for parameter in model.parameters():
+        parameter.grad = None if earlier is None else torch.full_like(parameter, earlier)
+    before, forward = numbers(model), model.forward
+    alive, sizes, graphs = weakref.WeakSet(), [0], [0]
+
+    def keep(tensor):
+        saved = Saved(tensor)
+        alive.add(saved)
+        return saved
+
+    def watched(inputs):
+        sizes.append(len(inputs))
+        graphs.append(len(alive))
+        with ExitStack() as stack:
+            with suppress(RuntimeError):  # `torch.func` allows no hooks, and keeps no graph
+                stack.enter_context(torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved.tensor))
+            return forward(inputs)
+
+    model.forward = watched
+    result = attempt(model, loss_fn, batches)
+    gradients = {f"the gradient of `{name}`": p.grad for name, p in model.named_parameters()}
+    changed = list_up(name for name, value in numbers(model).items() if not value.equal(before[name]))
+    return {
+        **gradients,
+        "what else has changed": changed,
+        "the largest number of examples in the model at once": max(sizes),
+        "what is in memory when a part enters the model": Words("the graph of another" if max(graphs) else "no graph"),
+        "what comes back": Words(kind_of(result)),
+    }
+
+
+@exercise(
+    hints=(
+        "The mean over all examples: a part of 3 out of 6 examples counts one half. How much does a part of 1 count?",
+        "Multiply each loss by `len(inputs) / examples`, where `examples` is the sum of all sizes, and call "
+        "`backward()` inside the loop.",
+        "Before the loop, `model.zero_grad()`. After it nothing is left to do: the gradients have added up in `.grad`.",
+    ),
+    observe=watch_memory,
+)
 def accumulate(model, loss_fn, batches):  # [((n, D), (n, 1)), ...], n differs
     examples = sum(len(inputs) for inputs, _ in batches)
     model.zero_grad()
@@ -328,125 +580,176 @@ def accumulate(model, loss_fn, batches):  # [((n, D), (n, 1)), ...], n differs
         (loss * len(inputs) / examples).backward()
 
 
-class LossRecorder:
-    """A loss function that keeps the size of each batch, and how many had been through backward() by then."""
-
-    def __init__(self):
-        self.sizes, self.passed, self.finished = [], [], 0
-
-    def __call__(self, predictions, targets):
-        self.sizes.append(len(predictions))
-        self.passed.append(self.finished)
-        loss = F.mse_loss(predictions, targets)
-        if loss.requires_grad:
-            loss.register_hook(self.finish)
-        return loss
-
-    def finish(self, gradient):
-        self.finished += 1
+accumulate.example(
+    fill(nn.Linear(1, 1, bias=False), [[2.0]]),
+    F.mse_loss,
+    [(torch.ones(3, 1), torch.zeros(3, 1)), (torch.tensor([[2.0]]), torch.tensor([[2.0]]))],
+    None,
+    # the errors are 2, and the gradient of e² is 2 · e · x: 4 for each of the three, and 8 for the last
+    gives={"the gradient of `weight`": torch.tensor([[5.0]])},
+    name="with parts of 3 and 1 examples",
+)
 
 
-def verify_accumulate(attempt):
-    inputs = torch.tensor([[1.0, 0.0], [2.0, 1.0], [0.0, 3.0], [1.0, 1.0], [-1.0, 2.0], [4.0, 0.0]])
-    targets = torch.tensor([[0.0], [6.0], [5.0], [2.0], [9.0], [1.0]])
-    weight, bias = torch.tensor([[1.0, 2.0]]), torch.tensor([0.5])
-    for sizes in [3, 1, 2], [1, 4]:
-        model, loss_fn = nn.Linear(2, 1), LossRecorder()
-        with torch.no_grad():
-            model.weight.copy_(weight)
-            model.bias.copy_(bias)
-        model.weight.grad, model.bias.grad = torch.tensor([[10.0, 20.0]]), torch.tensor([30.0])  # of an earlier round
-        examples = sum(sizes)
-        parts = list(zip(inputs[:examples].split(sizes), targets[:examples].split(sizes), strict=True))
-        attempt(model, loss_fn, [(x.clone(), y.clone()) for x, y in parts])
-        unchanged = model.weight.equal(weight) and model.bias.equal(bias)
-        assert unchanged, (
-            "The parameters of the model have changed. A step is not asked for: leave the gradient in `.grad`."
-        )
-        _expect_accumulated(model, parts, sizes)
-        _expect_one_graph_at_a_time(loss_fn, sizes)
+def exponential_loss(predictions, targets):
+    """A loss in which predictions and targets cannot change places."""
+    return torch.exp((predictions - targets) / 2).mean()
 
 
-def _expect_accumulated(model, parts, sizes):
-    weight, bias, examples = model.weight.detach(), model.bias.detach(), sum(sizes)
-    by_part = []  # by hand: the gradient of a mean of squares is 2/n · errors @ x
-    for x, y in parts:
-        errors = (x @ weight.T + bias - y).T  # (1, n)
-        by_part.append((2 * errors @ x / len(x), 2 * errors.mean().reshape(1)))
-    weighted = [n / examples for n in sizes]
-    earlier = torch.tensor([[10.0, 20.0]]), torch.tensor([30.0])
+@accumulate.inputs
+def parts():
+    deep = nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.Tanh(), nn.Linear(4, 1)))
+    for model, loss_fn, sizes, earlier in (
+        (nn.Linear(2, 1), F.mse_loss, [3, 1, 2], 10.0),
+        (nn.Linear(2, 1), exponential_loss, [4, 4, 1], None),
+        (deep, exponential_loss, [1, 4], 5.0),
+        (nn.Linear(2, 1), F.l1_loss, [2, 2], 10.0),
+        (nn.Linear(2, 1), F.mse_loss, [5], 1.0),
+    ):
+        size = next(model.parameters()).shape[1]
+        batches = [(torch.randn(n, size), 3 * torch.randn(n, 1)) for n in sizes]
+        before = "" if earlier is None else f" and `.grad` full of {earlier:g} before"
+        yield case(model, loss_fn, batches, earlier, name=f"with parts of {list_up(sizes)} examples{before}")
 
-    def add_up(factors, start=(0, 0)):
-        return [
-            sum((part[i] * factor for part, factor in zip(by_part, factors, strict=True)), start[i]) for i in (0, 1)
-        ]
 
-    expected = add_up(weighted)
-    equal = [1 / len(sizes)] * len(sizes)
-    once = "as the parts are unequal, each mean counts with its share, `len(inputs) / examples`"
-    old = "the gradients of an earlier round are still in it; clear them first, with `model.zero_grad()`"
-    mistakes = {
-        f"you divided by the number of parts, which is right for equal parts; {once}": add_up(equal),
-        f"you added up the means of the parts; {once}": add_up([1] * len(sizes)),
-        "you multiplied by the sizes of the parts; the number of all examples still has to divide": add_up(sizes),
-        "you multiplied by the sizes and divided by the number of parts; divide by the number of all examples": add_up(
-            [n / len(sizes) for n in sizes]
+def leave(model):
+    pass
+
+
+def weigh(
+    share=lambda n, total, parts: n / total,
+    clear=nn.Module.zero_grad,
+    clear_each=leave,
+    clear_after=leave,
+    call=lambda loss_fn, predictions, targets: loss_fn(predictions, targets),
+    back=Tensor.backward,
+    chosen=slice(None),
+):
+    """Return an attempt in which each loss of the `chosen` parts is multiplied by `share(n, total, parts)`."""
+
+    def attempt(model, loss_fn, batches):
+        total = sum(len(inputs) for inputs, _ in batches)
+        clear(model)
+        for inputs, targets in batches[chosen]:
+            clear_each(model)
+            back(call(loss_fn, model(inputs), targets) * share(len(inputs), total, len(batches)))
+        clear_after(model)
+
+    return attempt
+
+
+def zero_each(model):
+    for parameter in model.parameters():
+        parameter.grad.zero_()
+
+
+UNEQUAL = "the parts are unequal, and each mean counts with its share, `len(inputs) / examples`"
+OLD = "the gradients of an earlier round are still in it; call `model.zero_grad()` before the loop"
+LAST = "only the last part is in it; clear the gradients once, before the loop"
+clear_each = {"clear_each": nn.Module.zero_grad}
+accumulate.mistakes(
+    {
+        f"you divided by the number of parts: {UNEQUAL}": weigh(lambda n, total, parts: 1 / parts),
+        f"you added up the means: {UNEQUAL}": weigh(lambda n, total, parts: 1),
+        "you multiplied by the sizes; dividing by all examples is still to come": weigh(lambda n, total, parts: n),
+        "divide by the number of examples, and not by that of parts": weigh(lambda n, total, parts: n / parts),
+        f"you divided by the number of all examples: {UNEQUAL}": weigh(lambda n, total, parts: 1 / total),
+        f"you divided by the size of the part: {UNEQUAL}": weigh(lambda n, total, parts: 1 / n),
+        f"the share is upside down: {UNEQUAL}": weigh(lambda n, total, parts: total / n),
+        LAST: weigh(**clear_each),
+        f"{LAST}. And {UNEQUAL}": weigh(lambda n, total, parts: 1 / parts, **clear_each),
+        f"{LAST}. It counts with its share, `len(inputs) / examples`": weigh(lambda n, total, parts: 1, **clear_each),
+        OLD: weigh(clear=leave),
+        f"{OLD}. And you divided by the number of parts: {UNEQUAL}": weigh(lambda n, total, parts: 1 / parts, leave),
+        f"{OLD}. And you added up the means: {UNEQUAL}": weigh(lambda n, total, parts: 1, leave),
+        "predictions and targets have changed places: `loss_fn(model(inputs), targets)`": weigh(
+            call=lambda loss_fn, predictions, targets: loss_fn(targets, predictions)
         ),
-        f"you divided each mean by the number of all examples; {once}": add_up([1 / examples] * len(sizes)),
-        "each mean is divided by the size of its part once more; multiply by the size, and divide by the number of all "
-        "examples": add_up([1 / n for n in sizes]),
-        "only the last part is in it; clear the gradients once, before the loop": add_up(
-            [0] * (len(sizes) - 1) + weighted[-1:]
-        ),
-        "only the last part is in it; clear the gradients once, before the loop. And it counts too much": add_up(
-            [0] * (len(sizes) - 1) + [1]
-        ),
-        old: add_up(weighted, earlier),
-        f"{old}. And your parts do not count by their sizes": add_up(equal, earlier),
-        "it is as it was before: your code calls no `backward()`": earlier,
-        "you cleared the gradients after the last `backward()`, or called no `backward()`": (None, None),
+        "before the first `backward()`, a `.grad` is None; `model.zero_grad()` knows that": weigh(clear=zero_each),
+        "only the first part is in it: is there a `return` or `break` in the loop?": weigh(chosen=slice(0, 1)),
+        "no `backward()` was called, and the gradients are as they were": weigh(clear=leave, back=lambda loss: None),
+        "the gradients were cleared, and no `backward()` was called after that": weigh(clear_after=nn.Module.zero_grad),
+        "the loss is `loss_fn`, and you took `mse_loss`": weigh(call=lambda loss_fn, p, t: F.mse_loss(p, t)),
+        "the `len` of a pair is 2; count its inputs": weigh(lambda n, total, parts: n / (2 * parts)),
     }
-    found = model.weight.grad, model.bias.grad
-    for i, name in enumerate(("weight", "bias")):
-        expect_close(
-            found[i],
-            expected[i],
-            mistakes={text: wrong[i] for text, wrong in mistakes.items()},
-            name=f"with parts of {_join(sizes)} examples, `model.{name}.grad`",
-        )
+)
 
 
-def _join(numbers):
-    *first, last = map(str, numbers)
-    return f"{', '.join(first)} and {last}"
+@accumulate.mistake("each part has a size of its own, and you took that of the first for all")
+def size_of_the_first(model, loss_fn, batches):
+    weigh(lambda n, total, parts: len(batches[0][0]) / total)(model, loss_fn, batches)
 
 
-def _expect_one_graph_at_a_time(loss_fn, sizes):
-    assert max(loss_fn.sizes, default=0) <= max(sizes), (
-        f"The gradient is right, but the loss was computed for {max(loss_fn.sizes)} examples at once. They do not fit "
-        "into memory together: let each part pass through the model alone."
-    )
-    assert loss_fn.passed[-1:] != [0], (
-        "The gradient is right, but the first `backward()` comes after the last forward pass, so the graphs of all "
-        "parts are in memory together. Call `backward()` inside the loop: it frees each graph before the next."
-    )
+@accumulate.mistake("they do not fit into memory together: let each part pass through the model alone")
+def one_large_batch(model, loss_fn, batches):
+    inputs, targets = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    model.zero_grad()
+    loss_fn(model(inputs), targets).backward()
 
 
-accumulate = Exercise(
-    accumulate,
-    verify_accumulate,
-    hints=(
-        "The mean over all examples: a part of 3 out of 6 examples counts one half. How much does a part of 1 count?",
-        "Multiply each loss by `len(inputs) / examples`, where `examples` is the sum of all sizes, and call "
-        "`backward()` inside the loop.",
-        "Before the loop, `model.zero_grad()`. After it nothing is left to do: the gradients have added up in `.grad`.",
-    ),
+@accumulate.mistake("a step is not asked for; leave the gradient in `.grad`")
+def take_a_step(model, loss_fn, batches):
+    accumulate.answer(model, loss_fn, batches)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter -= 0.1 * parameter.grad
+
+
+def weigh_in_one(each, last):
+    """Return an attempt in which the weighed losses are handled by `each(total)`, and after the loop by `last`."""
+
+    def attempt(model, loss_fn, batches):
+        examples = sum(len(inputs) for inputs, _ in batches)
+        model.zero_grad()
+        total = 0
+        for inputs, targets in batches:
+            loss = loss_fn(model(inputs), targets) * len(inputs) / examples
+            total = total + loss
+            each(total)
+        last(loss, total)
+
+    return attempt
+
+
+accumulate.mistakes(
+    {
+        "`backward()` in the loop frees the graph of a part before the next comes, unless `retain_graph=True` is "
+        "given": weigh_in_one(leave, lambda loss, total: total.backward()),
+        "only the last part is in it: `backward()` belongs inside the loop": weigh_in_one(
+            leave, lambda loss, total: loss.backward()
+        ),
+        "you went back from the sum of all losses so far, each time; go back from the new one": weigh_in_one(
+            lambda total: total.backward(retain_graph=True), lambda loss, total: None
+        ),
+    }
 )
 
 
 # ------------------------------------------------------------------------------ each forward pass builds a new graph
 
 
+def go_back(attempt, x):
+    """Observe the result, and what `backward()` finds on its way to `x`."""
+    x.requires_grad_()
+    result = attempt(x)
+    observed = {"your result": result, "`requires_grad` of your result": getattr(result, "requires_grad", None)}
+    if isinstance(result, Tensor) and result.requires_grad and result.ndim == 0:
+        try:
+            result.backward()
+            observed["what `backward()` says"] = Words("nothing")
+        except RuntimeError as error:
+            observed["what `backward()` says"] = Words(str(error).partition(":")[0])
+        observed["`x.grad` after `backward()`"] = x.grad
+    return observed
+
+
+@exercise(
+    hints=(
+        "A `while` loop, as in `grow`. Its condition compares tensors, and its body makes a new `guess`.",
+        "Start with `guess = torch.ones_like(x)`, and go on while `(guess**2 - x).abs() >= 0.01`.",
+    ),
+    observe=go_back,
+)
 def square_root(x):  # () -> ()
     guess = torch.ones_like(x)
     while (guess**2 - x).abs() >= 0.01:
@@ -454,74 +757,121 @@ def square_root(x):  # () -> ()
     return guess
 
 
-def verify_square_root(attempt):
-    cases = {  # by hand, with fractions: the last guess and its derivative, and the guesses before and after it
-        2.0: (17 / 12, 13 / 36, [3 / 2, 577 / 408]),
-        9.0: (3.00009155, 0.16673279, [257 / 85, 3.0]),
-        0.04: (0.21624108, 1.99882556, [97 / 325, 0.20060990]),
+square_root.example(
+    torch.tensor(2.0),
+    gives={
+        "your result": torch.tensor(17 / 12),  # 1, then (1 + 2) / 2 = 3/2, then (3/2 + 4/3) / 2; 289/144 - 2 < 0.01
+        "`x.grad` after `backward()`": torch.tensor(13 / 36),  # 3/2 has 1/2; then (1/2 + 2/3 - 2/(9/4) · 1/2) / 2
+    },
+)
+
+
+@square_root.inputs
+def numbers_with_roots():
+    for number in 9.0, 0.04, 1.5, 0.005, 300.0:
+        yield (torch.tensor(number),)
+
+
+def root_with(
+    start=torch.ones_like,
+    far=lambda guess, x: (guess**2 - x).abs() >= 0.01,
+    carry=lambda guess: guess,
+    mean=lambda guess, x: (guess + x / guess) / 2,
+):
+    """Return an attempt that begins with `start(x)`, and while `far(guess, x)`, takes the `mean` of `carry(guess)`."""
+
+    def attempt(x):
+        guess = start(x)
+        while far(guess, x):
+            guess = mean(carry(guess), x)
+        return guess
+
+    return attempt
+
+
+def rounds(count):
+    """Return an attempt that makes `count` new guesses; count may depend on `x`."""
+
+    def attempt(x):
+        guess, number = torch.ones_like(x), count
+        if callable(count):
+            number = next(n for n in range(99) if (rounds(n)(x) ** 2 - x).abs() < 0.01)
+            number = count(number)
+        for _ in range(number):
+            guess = (guess + x / guess) / 2
+        return guess
+
+    return attempt
+
+
+def gone_back(result):
+    result.backward()
+    return result
+
+
+MANY = "whatever `x` is; how many rounds it takes depends on `x`"
+square_root.mistakes(
+    {
+        "the loop never runs: go on while `guess**2` and `x` are apart": root_with(
+            far=lambda guess, x: (guess**2 - x).abs() < 0.01
+        ),
+        "without `abs()`, a guess that is too small ends the loop": root_with(
+            far=lambda guess, x: guess**2 - x >= 0.01
+        ),
+        "this is one round too many; look at the guess before you make the next one": rounds(lambda n: n + 1),
+        "this is one round too few, the guess before the last": rounds(lambda n: max(n - 1, 0)),
+        "you stop at 0.001, closer than was asked for": root_with(far=lambda g, x: (g**2 - x).abs() >= 0.001),
+        "you stop at 0.1; go on while they are 0.01 or more apart": root_with(far=lambda g, x: (g**2 - x).abs() >= 0.1),
+        "compare the square of the guess with `x`": root_with(far=lambda g, x: (g - x.sqrt()).abs() >= 0.01),
+        "you compare the difference with a share of `x`": root_with(far=lambda g, x: (g**2 - x).abs() >= 0.01 * x),
+        "this is the exact root; stop as soon as the guess is near enough": torch.sqrt,
+        "this is the exact root, as a number; the guess was asked for, as a tensor": lambda x: x.item() ** 0.5,
+        "begin with the guess 1; you began with `x / 2`": root_with(lambda x: x / 2),
+        "begin with the guess 1; you began with `x`": root_with(lambda x: x),
+        "this is the guess after one round: is the `return` inside the loop?": rounds(1),
+        f"you made two rounds, {MANY}": rounds(2),
+        f"you made three rounds, {MANY}": rounds(3),
+        f"you made five rounds, {MANY}": rounds(5),
+        "`.item()` or `float` makes a Python number, and the record is lost; stay with tensors": lambda x: root_with(
+            lambda x: 1.0, lambda guess, x: abs(guess**2 - x) >= 0.01
+        )(x.item()),
+        "something cut the record: `.item()`, `float(x)`, `.detach()`, `no_grad` or a new tensor of the same number": (
+            lambda x: root_with()(x.detach())
+        ),
+        "the record is cut where `guess` is used again; do not detach it": root_with(carry=lambda g: g.detach()),
+        "it was called already; return the guess alone": lambda x: gone_back(square_root.answer(x)),
+        "the record leads to another tensor, and not to `x`": lambda x: root_with()(x.detach().requires_grad_()),
+        "it needs the earlier guesses on its way back. Make a new `guess` in each round, and do not change the old one "
+        "in place": root_with(mean=lambda guess, x: guess.copy_((guess + x / guess) / 2)),
     }
-    for number, (root, slope, (before, after)) in cases.items():
-        x = torch.tensor(number, requires_grad=True)
-        result = attempt(x)
-        what = f"for x = {number:g}"
-        expect_close(
-            result,
-            torch.tensor(root),
-            mistakes={
-                "the loop ends one round too early; go on while `guess**2` and `x` are 0.01 or more "
-                "apart": torch.tensor(before),
-                "this is closer to the root than was asked for; stop as soon as `guess**2` and `x` are less than 0.01 "
-                "apart": torch.tensor(after),
-                "the loop never runs: go on while `abs(guess**2 - x)` is 0.01 or more. Without `abs()`, a guess that "
-                "is too small would end it": torch.tensor(1.0),
-                "the loop never runs: go on while `abs(guess**2 - x)` is 0.01 or more; without `abs()`, a guess that "
-                "is too small would end it": 1.0,
-                "`.item()` or `float` makes a Python number, and the record is lost; stay with tensors": root,
-            },
-            name=f"{what}, your result",
-        )
-        assert result.requires_grad, (
-            f"The guess is right, but your result {what} does not require gradients: the record was cut. `.item()`, "
-            "`float(x)`, `.detach()`, `no_grad` and a new `torch.tensor(...)` all cut it; compute with `x` itself."
-        )
-        _expect_backward(result)
-        expect_close(
-            x.grad,
-            torch.tensor(slope),
-            mistakes={
-                "that part of the record is lost in which `guess` is used again; do not detach it": torch.tensor(
-                    0.5 / before
-                ),
-                "begin with the guess 1, whatever `x` is; `x / 2` is 1 for 2 alone": torch.tensor(25 / 72),
-                "no record leads from your result to `x`": None,
-            },
-            name=f"the guess {what} is right, but `x.grad`, after `backward()`,",
-        )
-
-
-def _expect_backward(result):
-    try:
-        result.backward()
-    except RuntimeError as error:
-        raise AssertionError(
-            f"The guess is right, but `backward()` fails ({str(error).partition(':')[0]}): PyTorch needs the earlier "
-            "guesses on its way back. Make a new `guess` in each round, and do not change the old one in place."
-        ) from None
-
-
-square_root = Exercise(
-    square_root,
-    verify_square_root,
-    hints=(
-        "A `while` loop, as in `grow`. Its condition compares tensors, and its body makes a new `guess`.",
-        "Start with `guess = torch.ones_like(x)`, and go on while `(guess**2 - x).abs() >= 0.01`.",
-    ),
 )
 
 
 # ------------------------------------------------------------------------------------------------ more than one output
 
 
+def count_passes(attempt, f, x):
+    """Observe the result, and how often gradients go back through what `f` returns."""
+    passes = []
+
+    def watched(x):
+        out = f(x)
+        if isinstance(out, Tensor) and out.requires_grad:
+            out.register_hook(passes.append)
+        return out
+
+    return {"your result": attempt(watched, x), "the number of backward passes through `f`": len(passes)}
+
+
+@exercise(
+    hints=(
+        "What does `backward(v)` compute if `v` has a 1 for one output, and a 0 for every other?",
+        "Work on `x.clone().requires_grad_()`. Call `f` once, and `backward(v, retain_graph=True)` for each `v` of "
+        "`torch.eye(len(out))`.",
+        "`x.grad` adds up: set it to None before each call, and keep the rows in a list for `torch.stack`.",
+    ),
+    observe=count_passes,
+)
 def jacobian_by_rows(f, x):  # f: (D,) -> (K,); x (D,) -> (K, D)
     x = x.clone().requires_grad_()
     out = f(x)  # (K,)
@@ -533,144 +883,255 @@ def jacobian_by_rows(f, x):  # f: (D,) -> (K,); x (D,) -> (K, D)
     return torch.stack(rows)
 
 
-def verify_jacobian_by_rows(attempt):
-    calls: list[torch.Tensor] = []
-
-    def measure_box(sides):  # area, perimeter, square on the length
-        length, width = sides
-        out = torch.stack([length * width, 2 * (length + width), length**2])
-        if out.requires_grad:
-            out.register_hook(calls.append)
-        return out
-
-    expected = torch.tensor([[3.0, 2.0], [2.0, 2.0], [4.0, 0.0]])
-    last, total = expected[2], expected.sum(dim=0)
-    expect_close(
-        call(attempt, measure_box, torch.tensor([2.0, 3.0])),
-        expected,
-        mistakes={
-            "each row holds the rows above it, too: `x.grad` adds up. Clear it before each `backward`": expected.cumsum(
-                dim=0
-            ),
-            "all rows are the last one: `x.grad` is one tensor, and `zero_()` and `backward` write over it. Set it to "
-            "None, or keep a `clone()`": last.expand(3, 2),
-            "all rows are the sum of all: `x.grad` is one tensor, and each `backward` adds to it. Keep a `clone()`, "
-            "and clear it before each `backward`": total.expand(3, 2),
-            "the rows are zero: `x.grad` is one tensor, and it was cleared after you kept it. Keep a "
-            "`clone()`": torch.zeros(3, 2),
-            "the rows are added up, as `v` has a 1 for every output; one call for each output, with a single 1 in "
-            "`v`": total,
-            "this is the last row alone; keep each, and `torch.stack` them": last,
-            "rows and columns have changed places: a row for each output, a column for each input": expected.T,
-            "these are the rows, in a long line; `torch.stack` keeps them apart": expected.flatten(),
-        },
-        name="for area, perimeter and square, your result",
-    )
-    assert len(calls) >= 3, (
-        "The numbers are right, but they do not come from one `backward` for each output. Build the matrix row by row; "
-        "`jacrev` is there to compare with."
-    )
-    table = torch.tensor([[1.0, 0.0, 2.0, -1.0], [0.5, 3.0, 0.0, 4.0]])
-    expect_close(
-        call(attempt, lambda x: table @ x, torch.tensor([1.0, 2.0, 3.0, 4.0])),
-        table,
-        name="for four inputs and two outputs, your result",
-    )
-
-
-jacobian_by_rows = Exercise(
-    jacobian_by_rows,
-    verify_jacobian_by_rows,
-    hints=(
-        "What does `backward(v)` compute if `v` has a 1 for one output, and a 0 for every other?",
-        "Work on `x.clone().requires_grad_()`. Call `f` once, and `backward(v, retain_graph=True)` for each `v` of "
-        "`torch.eye(len(out))`.",
-        "`x.grad` adds up: set it to None before each call, and keep the rows in a list for `torch.stack`.",
-    ),
+jacobian_by_rows.example(
+    *(Formula("torch.stack([x[0] * x[1], 2 * x.sum()])"), torch.tensor([2.0, 3.0])),
+    gives={"your result": torch.tensor([[3.0, 2.0], [2.0, 2.0]]), "the number of backward passes through `f`": 2},
+    name="for `measure_rectangle` at [2, 3]",
 )
+
+
+@jacobian_by_rows.inputs
+def functions_of_several():
+    yield Formula("torch.cat([x**3, x[:1] * x[1:]])"), torch.tensor([2.0, -3.0])
+    yield Formula("x[:2] * x[2]"), torch.tensor([1.0, 2.0, 5.0])
+    yield Formula("table @ x", table=torch.randn(2, 4)), torch.randn(4)
+    yield Formula("x**2 * x.sum()"), torch.randn(3)
+    yield Formula("x.prod().reshape(1)"), torch.randn(3)
+    yield Formula("torch.cat([x, x**2, x.exp()])"), torch.tensor([0.5])
+
+
+def set_none(x):
+    x.grad = None
+
+
+def set_zero(x):
+    if x.grad is not None:
+        x.grad.zero_()
+
+
+def rows_with(
+    clear=set_none,
+    keep=lambda row: row,
+    rows_of=torch.stack,
+    ask=lambda x: x.clone().requires_grad_(),
+    retain=True,
+    count=lambda out, x: len(out),
+):
+    """Return an attempt; `ask(x)` is the leaf, `clear(x)` comes before each backward, and `keep(x.grad)` after it."""
+
+    def attempt(f, x):
+        x = ask(x)
+        out, rows = f(x), []
+        for i in range(count(out, x)):
+            clear(x)
+            out[i].backward(retain_graph=retain)
+            rows.append(keep(x.grad))
+        return rows_of(rows)
+
+    return attempt
+
+
+ONE = "`x.grad` is one tensor, and each `backward` writes into it. Keep a `clone()`"
+jacobian_by_rows.mistakes(
+    {
+        "each row holds the rows above it, too: clear `x.grad` before each `backward`": rows_with(leave, torch.clone),
+        f"all rows are the last one: {ONE}": rows_with(set_zero),
+        f"all rows are the sum of all: {ONE}, and clear it before each `backward`": rows_with(leave),
+        f"the rows were cleared after you kept them: {ONE}": rows_with(rows_of=lambda rows: 0 * torch.stack(rows)),
+        "this is the last row alone; keep each, and `torch.stack` them": rows_with(rows_of=lambda rows: rows[-1]),
+        "this is the first row alone: is the `return` inside the loop?": rows_with(count=lambda out, x: 1),
+        "you made two rows, however many outputs there are": rows_with(count=lambda out, x: 2),
+        "a row stands for an output, a column for an input": rows_with(rows_of=lambda rows: torch.stack(rows, dim=1)),
+        "these are the rows, in a long line; `torch.stack` keeps them apart": rows_with(rows_of=torch.cat),
+        "`torch.stack(rows)` makes one tensor of the rows": rows_with(rows_of=list),
+        "the graph is used again for the next row; keep it with `retain_graph=True`": rows_with(retain=False),
+        "nobody asked for gradients of `x`: `x.clone().requires_grad_()`": rows_with(ask=torch.clone),
+        "there is a row for each output, not for each input": rows_with(count=lambda out, x: len(x)),
+        "at first `x.grad` is None, which has no `zero_()`; set it to None": rows_with(lambda x: x.grad.zero_()),
+    }
+)
+
+
+@jacobian_by_rows.mistake("`v` had a 1 for every output, which adds up the rows; a single 1 gives one row")
+def all_outputs_at_once(f, x):
+    x = x.clone().requires_grad_()
+    f(x).sum().backward()
+    return x.grad
+
+
+@jacobian_by_rows.mistake("`v` has the shape of the output: `torch.eye(len(out))`")
+def v_of_the_input(f, x):
+    x = x.clone().requires_grad_()
+    out, rows = f(x), []
+    for v in torch.eye(len(x)):
+        x.grad = None
+        out.backward(v, retain_graph=True)
+        rows.append(x.grad)
+    return torch.stack(rows)
+
+
+@jacobian_by_rows.mistake("there are several outputs: give `backward` a `v` with a 1 for one of them")
+def no_v(f, x):
+    f(x.clone().requires_grad_()).backward()
+
+
+@jacobian_by_rows.mistake("only the first row was written into `torch.empty`: is the `return` inside the loop?")
+def one_row_written(f, x):
+    row = rows_with(count=lambda out, x: 1)(f, x)
+    return torch.cat([row, torch.full((len(f(x)) - 1, len(x)), float("nan"))])
 
 
 # ---------------------------------------------------------------------------------------- computing without a graph
 
 
+def look_at_x(attempt, f, x, kind):
+    """Observe the gradient at an `x` that is of a kind, and what has become of this `x`."""
+    leaf = x
+    if kind != "plain":
+        leaf.requires_grad_()
+    if kind == "leaf":
+        leaf.grad = torch.ones_like(x)
+    if kind == "result":
+        x = leaf * 1
+    before, asked = x.detach().clone(), [False]
+
+    def watched(x):
+        asked.append(isinstance(x, Tensor) and x.requires_grad)
+        return f(x)
+
+    with warnings.catch_warnings(action="ignore"):  # `.grad` of a result is explained here
+        result = attempt(watched, x)
+        result = result.clone() if isinstance(result, Tensor) else result
+        again = attempt(watched, x)
+    if not any(asked):
+        return {"what `f` was called with": Words("tensors that require no gradients")}
+    return {
+        "what `f` was called with": Words("a tensor that requires gradients"),
+        "your result": result,
+        "your result the second time": again,
+        "`x.requires_grad` afterwards": x.requires_grad,
+        "`x.grad` afterwards": x.grad if x.is_leaf or x.retains_grad else None,
+        "`x` afterwards": x if x.equal(before) else x.detach(),
+        "the `.grad` of a leaf from which `x` was computed": leaf.grad if kind == "result" else None,
+    }
+
+
+@exercise(
+    hints=(
+        "Whatever `requires_grad` and `.grad` of the caller's tensor are, they should stay. Which of the three ways "
+        "gives a new tensor, cut off from the graph?",
+        "`x.detach()` is a new leaf with the same numbers. Ask for its gradient, call `f` with it, and `backward()`.",
+    ),
+    observe=look_at_x,
+    further="`torch.func.grad(f)` is this function, made by PyTorch.",
+)
 def gradient_of(f, x):  # f(x): (); x: any shape -> the same shape
     x = x.detach().requires_grad_()  # the same numbers, with a .grad of its own
     f(x).backward()
     return x.grad
 
 
-def verify_gradient_of(attempt):
-    warnings.simplefilter("ignore")  # `.grad` of a result is explained here
-    factors, numbers = torch.tensor([[1.0, -2.0], [3.0, 4.0]]), torch.tensor([[2.0, 1.0], [0.5, -1.0]])
-    expected = 2 * factors * numbers  # of factors · x²
-    recorded = []
-
-    def f(x):
-        recorded.append(x.requires_grad)
-        return (factors * x**2).sum()
-
-    x = numbers.clone()
-    expect_close(
-        attempt(f, x),
-        expected,
-        mistakes={"the gradient is in `.grad` of the tensor that `f` was called with": None},
-        name="for a plain `x`, your result",
-    )
-    assert any(recorded), (
-        "The numbers are right, but autograd had no part in them: `f` got no tensor that requires gradients. Call it "
-        "with one that does, and then `backward()`."
-    )
-    assert not x.requires_grad, (
-        "The numbers are right, but your code has switched `x.requires_grad` on, and the tensor is not yours: whatever "
-        "is computed from it afterwards is recorded. Switch it on for `x.detach()`."
-    )
-    parameter = numbers.clone().requires_grad_()
-    parameter.grad = torch.ones(2, 2)
-    result = attempt(f, parameter)
-    expect_close(
-        result,
-        expected,
-        mistakes={
-            "it was added to what was in `x.grad` before. Start from a tensor without a past, `x.detach()`": expected
-            + 1,
-            "a clone of a leaf is a result, and a result keeps no gradient; `x.detach()` makes a new leaf": None,
-        },
-        name="for an `x` that has a `.grad` already, your result",
-    )
-    kept_ones = parameter.grad is not None and parameter.grad.equal(torch.ones(2, 2))
-    assert kept_ones, (
-        f"The caller had ones in `x.grad`, and after your code it is {_describe_grad(parameter.grad)}. Work on "
-        "`x.detach()`, which has a `.grad` of its own."
-    )
-    leaf = numbers.clone().requires_grad_()
-    result = attempt(f, leaf * 1)
-    expect_close(
-        result,
-        expected,
-        mistakes={"`x` is the result of a recorded computation here and keeps no gradient; `x.detach()` does": None},
-        name="for an `x` that is itself a result, your result",
-    )
-    assert leaf.grad is None, (
-        "The numbers are right, but your `backward()` went on through the graph of `x`, to a leaf that the caller has. "
-        "`x.detach()` cuts that off."
-    )
-
-
-def _describe_grad(grad):
-    return "None" if grad is None else str(grad.tolist())
-
-
-gradient_of = Exercise(
-    gradient_of,
-    verify_gradient_of,
-    hints=(
-        "Whatever `requires_grad` and `.grad` of the caller's tensor are, they should stay. Which of the three ways "
-        "gives a new tensor, cut off from the graph?",
-        "`x.detach()` is a new leaf with the same numbers. Ask for its gradient, call `f` with it, and `backward()`.",
-    ),
+gradient_of.example(
+    *(Formula("(x**2).sum()"), torch.tensor([1.0, 3.0]), "plain"),
+    gives={"your result": torch.tensor([2.0, 6.0])},  # 2x
+    name="for the sum of squares at [1, 3]",
 )
 
 
+@gradient_of.inputs
+def kinds_of_tensors():
+    kinds = {"plain": "a plain `x`", "leaf": "an `x` with ones in its `.grad`", "result": "an `x` that is a result"}
+    weights = torch.tensor([[1.0, -2.0], [3.0, 4.0]])
+    for f, x in (
+        (Formula("(weights * x**2).sum()", weights=weights), torch.tensor([[2.0, 1.0], [0.5, -1.0]])),
+        (Formula("x**3"), torch.tensor(-2.0)),
+        (Formula("x.prod()"), torch.tensor([3.0, -1.0, 0.5], dtype=torch.float64)),
+    ):
+        for kind, words in kinds.items():
+            yield case(f, x, kind, name=f"for {f!r} at {show(x)}, {words}")
+
+
+def from_leaf(leaf_of, give=lambda x: x.grad):
+    """Return an attempt that goes back to `leaf_of(x)`."""
+
+    def attempt(f, x):
+        x = leaf_of(x)
+        f(x).backward()
+        return give(x)
+
+    return attempt
+
+
+def retained(x):
+    x.retain_grad()
+    return x
+
+
+def cleared(x):
+    x.grad = None
+    return x
+
+
+gradient_of.mistakes(
+    {
+        "is a `backward()` or a `return` missing? The gradient comes into `.grad` of what `f` got": from_leaf(
+            lambda x: x.detach().requires_grad_(), give=lambda x: None
+        ),
+        "a clone of a leaf is a result, and keeps no gradient; `x.detach()` makes a leaf": from_leaf(
+            lambda x: x.clone().requires_grad_()
+        ),
+        "a clone is recorded as a result of `x`, and `backward()` goes on into it; `x.detach()` is cut off": from_leaf(
+            lambda x: retained(x.clone().requires_grad_())
+        ),
+        "this is the caller's tensor; work on `x.detach()`, with a `.grad` of its own": from_leaf(
+            Tensor.requires_grad_
+        ),
+        "you cleared the `.grad` of the caller's tensor, and used it; work on `x.detach()`": from_leaf(
+            lambda x: cleared(x.requires_grad_())
+        ),
+        "the caller's `requires_grad` was switched on; switch on that of `x.detach()`": lambda f, x: (
+            torch.autograd.grad(f(x.requires_grad_()), x)[0]
+        ),
+        "nothing is recorded here: does `f` get `x.detach().requires_grad_()`, and not under `no_grad`?": from_leaf(
+            Tensor.detach
+        ),
+        "a plain `x` is not recorded; `x.detach().requires_grad_()` is": from_leaf(lambda x: x),
+        "you returned `.grad` of the caller's tensor": lambda f, x: (gradient_of.answer(f, x), x.grad)[1],
+        "`torch.autograd.grad` returns a tuple; take its first entry": lambda f, x: (gradient_of.answer(f, x),),
+        "a plain `x` has no graph; ask for `x.detach().requires_grad_()`": lambda f, x: torch.autograd.grad(f(x), x)[0],
+        "autograd has no part in this; give `f` a tensor that requires gradients, and call `backward()`": lambda f, x: (
+            numerical_gradient.answer(f, x.detach(), 1e-3)
+        ),
+        "this is the value of `f`; its gradient was asked for": lambda f, x: f(x.detach().requires_grad_()),
+    }
+)
+
+
+def compare_models(attempt, average, model, keep):
+    """Observe the parameters of both models, and whether those of `average` are still the same tensors."""
+    before, held, learns = numbers(model), list(average.parameters()), learning(average)
+    result = attempt(average, model, keep)
+    same = all(now is old for now, old in zip(average.parameters(), held, strict=True))
+    return {
+        **{f"`{name}` of `average`": value.detach().clone() for name, value in average.named_parameters()},
+        "what `average` holds": Words("the same tensors" if same else "new tensors"),
+        "what no longer has its old `requires_grad`": list_up(sorted(set(learns) ^ set(learning(average)))),
+        "what has changed in `model`": list_up(
+            name for name, value in model.named_parameters() if not value.equal(before[name])
+        ),
+        "what comes back": Words(kind_of(result)),
+    }
+
+
+@exercise(
+    hints=(
+        "A parameter is changed in place. What does PyTorch say to that, unless it is told not to record?",
+        "Under `torch.no_grad()`, go through `zip(average.parameters(), model.parameters())`.",
+        "For each pair, `mean *= keep`, and then `mean += (1 - keep) * parameter`.",
+    ),
+    observe=compare_models,
+    further="`torch.optim.swa_utils.AveragedModel` keeps such an average for you.",
+)
 def update_average(average, model, keep):  # two models of one kind, a number
     with torch.no_grad():
         for mean, parameter in zip(average.parameters(), model.parameters(), strict=True):
@@ -678,105 +1139,201 @@ def update_average(average, model, keep):  # two models of one kind, a number
             mean += (1 - keep) * parameter
 
 
-def verify_update_average(attempt):
-    average, model = nn.Linear(2, 1), nn.Linear(2, 1)
-    numbers = {average: ([[10.0, 20.0]], [30.0]), model: ([[2.0, -4.0]], [6.0])}
-    with torch.no_grad():
-        for layer, (weight, bias) in numbers.items():
-            layer.weight.copy_(torch.tensor(weight))
-            layer.bias.copy_(torch.tensor(bias))
-    before = list(average.parameters())
-    old, new = ([tensor.detach().clone() for tensor in layer.parameters()] for layer in (average, model))
-    attempt(average, model, 0.75)
-    for found, wanted in zip(model.parameters(), new, strict=True):
-        assert found.equal(wanted), "The parameters of `model` have changed; only those of `average` should."
-    for i, name in enumerate(("weight", "bias")):
-        found = getattr(average, name)
-        expect_close(
-            found,
-            [torch.tensor([[8.0, 14.0]]), torch.tensor([24.0])][i],
-            mistakes={
-                "it has not changed. `mean = ...` gives the name to a new tensor; `mean *= ...`, `mean += ...` or "
-                "`mean.copy_(...)` change the parameter itself": old[i],
-                "the shares have changed places: `keep` is the share of `average`": 0.25 * old[i] + 0.75 * new[i],
-                "you added the parameters of `model` as they are; they count with `1 - keep`": 0.75 * old[i] + new[i],
-                "the part of `model` is missing": 0.75 * old[i],
-                "it is now the parameter of `model`, and nothing of its own past": new[i],
-                "the numbers of `average` still count whole; they have to shrink by `keep`": old[i] + 0.25 * new[i],
-                "`mean` had changed already when it was used for the second time": 0.75 * 0.75 * old[i] + 0.25 * new[i],
-            },
-            name=f"with keep=0.75, `average.{name}` ({old[i].tolist()} before, {new[i].tolist()} in `model`)",
-        )
-        assert found is before[i], (
-            f"The numbers are right, but `average.{name}` is a new tensor. Whoever holds the old one, such as an "
-            "optimizer, does not see it: change it in place."
-        )
-        is_parameter = found.requires_grad and found.is_leaf
-        assert is_parameter, (
-            f"The numbers are right, but `average.{name}` is no longer a leaf that requires gradients. Leave "
-            "`requires_grad` as it is, and change the numbers under `torch.no_grad()`."
-        )
-
-
-update_average = Exercise(
-    update_average,
-    verify_update_average,
-    hints=(
-        "A parameter is changed in place. What does PyTorch say to that, unless it is told not to record?",
-        "Under `torch.no_grad()`, go through `zip(average.parameters(), model.parameters())`.",
-        "For each pair, `mean *= keep`, and then `mean += (1 - keep) * parameter`.",
-    ),
+update_average.example(
+    fill(nn.Linear(2, 1, bias=False), [[10.0, 20.0]]),
+    fill(nn.Linear(2, 1, bias=False), [[2.0, -4.0]]),
+    0.75,
+    gives={"`weight` of `average`": torch.tensor([[8.0, 14.0]])},  # 0.75 · 10 + 0.25 · 2, and 0.75 · 20 - 0.25 · 4
+    name="with keep=0.75, for [[10, 20]] in `average` and [[2, -4]] in `model`",
 )
 
 
+@update_average.inputs
+def pairs_of_models():
+    def nested():
+        return nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 2, bias=False)))
+
+    yield case(nn.Linear(1, 2), nn.Linear(1, 2), 0.5, name="for two layers and keep=0.5")
+    yield case(nested(), nested(), 0.9, name="for nested models and keep=0.9")
+    frozen = nn.Linear(2, 1).requires_grad_(False)
+    yield case(frozen, nn.Linear(2, 1), 0.5, name="for an `average` that requires no gradients and keep=0.5")
+    yield case(nn.Linear(1, 3), nn.Linear(1, 3).requires_grad_(False), 0.25, name="for a frozen `model` and keep=0.25")
+    yield case(nn.Linear(2, 1), nn.Linear(2, 1), 0, name="for keep=0")
+    yield case(nn.Linear(2, 1), nn.Linear(2, 1), 1.0, name="for keep=1")
+
+
+def pair_by_pair(update, record=False, chosen=slice(None)):
+    """Return an attempt that calls `update(mean, parameter, keep)` for the `chosen` parameters."""
+
+    def attempt(average, model, keep):
+        with torch.set_grad_enabled(record):
+            for mean, parameter in list(zip(average.parameters(), model.parameters(), strict=True))[chosen]:
+                update(mean, parameter, keep)
+
+    return attempt
+
+
+def update_pair(mean, parameter, keep):
+    mean *= keep
+    mean += (1 - keep) * parameter
+
+
+update_average.mistakes(
+    {
+        "it has not changed: `mean = ...` gives the name to a new tensor; `mean *= ...`, `mean += ...` or "
+        "`mean.copy_(...)` change the parameter itself": pair_by_pair(lambda m, p, keep: None),
+        "`keep` is the share of `average`, not of `model`": pair_by_pair(lambda m, p, k: m.copy_((1 - k) * m + k * p)),
+        "the parameters of `model` count with `1 - keep`, not whole": pair_by_pair(lambda m, p, k: m.mul_(k).add_(p)),
+        "the parameters of `model` count with `1 - keep`": pair_by_pair(lambda m, p, k: m.mul_(k).add_(k * p)),
+        "those of `average` have to shrink by `keep`": pair_by_pair(lambda m, p, k: m.add_((1 - k) * p)),
+        "the part of `model` is missing": pair_by_pair(lambda m, p, k: m.mul_(k)),
+        "the part of `average` is missing": pair_by_pair(lambda m, p, k: m.copy_((1 - k) * p)),
+        "the part of `model` is to be added": pair_by_pair(lambda m, p, k: m.mul_(k).sub_((1 - k) * p)),
+        "it is the parameter of `model`, without a past": pair_by_pair(lambda m, p, k: m.copy_(p)),
+        "both count half, whatever `keep` is": pair_by_pair(lambda m, p, k: m.copy_((m + p) / 2)),
+        "`average` keeps 0.9, whatever `keep` is": pair_by_pair(lambda m, p, k: update_pair(m, p, 0.9)),
+        "`average` keeps 0.75, whatever `keep` is": pair_by_pair(lambda m, p, k: update_pair(m, p, 0.75)),
+        "`mean` had changed when it was used again": pair_by_pair(lambda m, p, k: m.mul_(k).mul_(k).add_((1 - k) * p)),
+        "first shrink `average`, then add the part of `model`": pair_by_pair(
+            lambda m, p, k: m.add_((1 - k) * p).mul_(k)
+        ),
+        "`1 - keep` needs brackets": pair_by_pair(lambda m, p, k: m.mul_(k).add_(1 - k * p)),
+        "only `average` is to change, not `model`": pair_by_pair(lambda m, p, k: p.mul_(1 - k).add_(k * m)),
+        "this must not be recorded: change parameters under `torch.no_grad()`": pair_by_pair(update_pair, record=True),
+        "only the first parameter has changed: is there a `return` in the loop?": pair_by_pair(
+            update_pair, chosen=slice(0, 1)
+        ),
+        "nothing is to be returned": lambda average, model, k: update_average.answer(average, model, k) or average,
+    }
+)
+
+
+@update_average.mistake("whoever holds the old ones, such as an optimizer, does not see these: change them in place")
+def put_new_parameters(average, model, keep):
+    for (name, mean), parameter in zip(list(average.named_parameters()), model.parameters(), strict=True):
+        module, _, last = name.rpartition(".")
+        new = keep * mean.detach() + (1 - keep) * parameter.detach()
+        setattr(average.get_submodule(module), last, nn.Parameter(new, mean.requires_grad))
+
+
+@update_average.mistake("leave `requires_grad` of `average` as it is, and use `torch.no_grad()`")
+def switch_off_first(average, model, keep):
+    average.requires_grad_(False)
+    update_average.answer(average, model, keep)
+
+
+def names_that_learn(attempt, model, names):
+    attempt(model, names)
+    return {"what requires gradients": list_up(learning(model))}
+
+
+@exercise(
+    hints=(
+        "`model.named_parameters()` gives pairs of a name and a parameter. Each parameter has a switch of its own.",
+        "`requires_grad_` takes True or False, and `name in names` is one of the two.",
+    ),
+    observe=names_that_learn,
+)
 def train_only(model, names):  # a model, a list of names such as "0.weight"
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in names)
 
 
-def verify_train_only(attempt):
-    for names in ["2.weight", "2.bias"], ["0.bias", "2.bias"]:
-        model = nn.Sequential(nn.Linear(2, 3), nn.Sequential(nn.Linear(3, 3), nn.ReLU()), nn.Linear(3, 1))
-        model[2].bias.requires_grad_(False)  # frozen before
-        attempt(model, list(names))
-        found = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
-        start = f"After `train_only(model, {names})`, {_say(found)} gradients, expected {' and '.join(names)}"
-        assert found, f"{start}: all are frozen. Switch those on whose names are in `names`."
-        assert found != ["0.weight", "0.bias", "1.0.weight", "1.0.bias", "2.weight"], (
-            f"{start}: nothing has changed. Call `parameter.requires_grad_(...)` for each parameter; "
-            "`model.requires_grad = ...` makes a new attribute that nobody reads."
-        )
-        opposite = {name for name, _ in model.named_parameters()} - set(names)
-        assert set(found) != opposite, f"{start}: it is the other way round. `names` says which ones learn."
-        assert "2.bias" in found, (
-            f"{start}: 2.bias was frozen before, and has to be switched on again: `requires_grad_(True)`."
-        )
-        assert set(found) >= set(names), f"{start}: one that is in `names` is frozen."
-        assert set(found) != {*names, "1.0.bias"}, (
-            f"{start}: 0.bias is a part of the name 1.0.bias, but not the same name. Ask for `name in names`."
-        )
-        assert set(found) <= set(names), f"{start}: those that are not in `names` have to be frozen."
+train_only.example(nn.Linear(2, 1), ["bias"], gives={"what requires gradients": Words("bias")})
 
 
-def _say(names):
-    if not names:
-        return "no parameter requires"
-    return f"{' and '.join(names)} {'requires' if len(names) == 1 else 'require'}"
+@train_only.inputs
+def models_and_names():
+    def nested():
+        return nn.Sequential(nn.Linear(2, 3), nn.Sequential(nn.Linear(3, 3), nn.ReLU()), nn.Linear(3, 1))
+
+    frozen = nested()
+    frozen[2].bias.requires_grad_(False)
+    for model, names, words in (
+        (nested(), ["2.weight", "2.bias"], ""),
+        (frozen, ["2.weight", "2.bias"], ", where 2.bias was frozen before"),
+        (frozen, ["0.bias", "2.bias"], ", where 2.bias was frozen before"),
+        (nested().requires_grad_(False), ["2.weight", "1.0.weight"], ", where all were frozen before"),
+        (nested(), ["1.0.bias"], ""),
+        (nested(), [], ""),
+        (nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)), ["1.weight"], ""),
+    ):
+        yield case(model, names, name=f"for names = {names}{words}")
 
 
-train_only = Exercise(
-    train_only,
-    verify_train_only,
-    hints=(
-        "`model.named_parameters()` gives pairs of a name and a parameter. Each parameter has a switch of its own.",
-        "`requires_grad_` takes True or False, and `name in names` is one of the two.",
-    ),
+def switch(decide):
+    """Return an attempt that sets each switch to `decide(name, names, on)`; `on` is what it was before."""
+
+    def attempt(model, names):
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(decide(name, names, parameter.requires_grad))
+
+    return attempt
+
+
+train_only.mistakes(
+    {
+        "nothing has changed: the switch is `parameter.requires_grad`, of each parameter": switch(
+            lambda name, names, on: on
+        ),
+        "all are frozen; switch those on that are in `names`": switch(lambda name, names, on: False),
+        "none is frozen, whatever `names` says": switch(lambda name, names, on: True),
+        "it is the other way round: `names` says which ones learn": switch(lambda name, names, on: name not in names),
+        "what was frozen before has to be switched on": switch(lambda name, names, on: on and name in names),
+        "those that are not in `names` have to be frozen": switch(lambda name, names, on: on or name in names),
+        "those in `names` learn, and the others are frozen": switch(lambda name, names, on: on and name not in names),
+        "one name is a part of another, such as 0.bias of 1.0.bias; ask for `name in names`": switch(
+            lambda name, names, on: any(part in name for part in names)
+        ),
+        "two layers have a `weight` each; compare whole names": switch(
+            lambda name, names, on: name.split(".")[-1] in [given.split(".")[-1] for given in names]
+        ),
+        "you switched whole layers; each parameter has its own switch": switch(
+            lambda name, names, on: name.rpartition(".")[0] in [given.rpartition(".")[0] for given in names]
+        ),
+        "you switched all that begins with the same number; compare whole names": switch(
+            lambda name, names, on: name.split(".")[0] in [given.split(".")[0] for given in names]
+        ),
+        "you looked at the first of `names` alone": switch(lambda name, names, on: name in names[:1]),
+        "you froze each of `names` again, but for the last": switch(
+            lambda name, names, on: name in names[-1:] if names else on
+        ),
+        "only the first parameter was switched: is there a `return` in the loop?": lambda model, names: [
+            parameter.requires_grad_(name in names) for name, parameter in [*model.named_parameters()][:1]
+        ],
+        "the last two learn, whatever `names` says": lambda model, names: [
+            parameter.requires_grad_(place < 2) for place, parameter in enumerate([*model.parameters()][::-1])
+        ],
+    }
 )
 
 
 # ---------------------------------------------------------------------------------------------------- can you trust it?
 
 
+def forth_and_back(attempt, z, gradient):
+    """Observe both methods of a function, and whether they leave what they get as it is."""
+    assert issubclass(attempt, torch.autograd.Function), (
+        "Your class is no `torch.autograd.Function`. Keep the first line as it was given."
+    )
+    z.requires_grad_()
+    result = attempt.apply(z)
+    observed = {"the result of `forward`": result, "`z` after `forward`": z.detach().clone()}
+    if isinstance(result, Tensor) and result.shape == gradient.shape and result.requires_grad:
+        observed["the result of `forward`"] = result.detach().clone()
+        result.backward(gradient)
+        observed["what `backward` makes of `gradient`"] = z.grad
+        observed["`gradient` after `backward`"] = gradient
+    return observed
+
+
+@exercise(
+    hints=(
+        "The derivative needs the result alone, so save the result and not `z`: `ctx.save_for_backward(result)`.",
+        "In `backward`, `(result,) = ctx.saved_tensors`. Along a path multiply: `gradient` times the derivative.",
+    ),
+    observe=forth_and_back,
+)
 class Sigmoid(torch.autograd.Function):  # any shape -> the same shape
     @staticmethod
     def forward(ctx, z):
@@ -790,59 +1347,121 @@ class Sigmoid(torch.autograd.Function):  # any shape -> the same shape
         return gradient * result * (1 - result)
 
 
-def verify_sigmoid(attempt):
-    assert issubclass(attempt, torch.autograd.Function), (
-        "Your class is no `torch.autograd.Function`. Keep the first line as it was given."
-    )
-    powers = torch.tensor([[1.0, 3.0], [0.25, 4.0]], dtype=torch.float64)  # e to the z
-    p = torch.tensor([[0.5, 0.75], [0.2, 0.8]], dtype=torch.float64)  # by hand: powers / (powers + 1)
-    z = powers.log().requires_grad_()
-    result = attempt.apply(z)
-    expect_close(
-        result,
-        p,
-        mistakes={
-            "these are the probabilities of *no*; the exponent has a minus, `exp(-z)`": 1 - p,
-            "`forward` returns its input; the sigmoid is `1 / (1 + exp(-z))`": powers.log(),
-        },
-        name="the result of `forward`",
-    )
-    assert z.equal(powers.log()), "`forward` has changed its input in place; compute a new tensor."
-    weights = torch.tensor([[1.0, 10.0], [-2.0, 5.0]], dtype=torch.float64)
-    result.backward(weights)
-    slopes, logits = p * (1 - p), powers.log()
-    expect_close(
-        z.grad,
-        weights * slopes,
-        mistakes={
-            "it has to be multiplied by `gradient`, which arrives from the loss": slopes,
-            "you multiplied by `result`; the derivative of the sigmoid is `result * (1 - result)`": weights * p,
-            "you multiplied by `1 - result`; the derivative of the sigmoid is `result * (1 - result)`": weights
-            * (1 - p),
-            "you kept `z`, and used it as if it were the result; save the result": weights * logits * (1 - logits),
-            "you added 1 where it should be `1 - result`": weights * p * (1 + p),
-            "the sign is turned": -weights * slopes,
-            "`backward` hands on what comes, as if the derivative were 1": weights,
-            "`backward` returns None, which says that `z` needs no gradient: is a `return` missing?": None,
-        },
-        name="what `backward` makes of the gradients [[1, 10], [-2, 5]] at the results [[0.5, 0.75], [0.2, 0.8]]",
-    )
-    row = torch.linspace(-3, 3, 7, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(attempt.apply, row, raise_exception=False), (
-        "At four numbers all is right, but `torch.autograd.gradcheck` finds a difference at seven others, from -3 to 3."
-    )
-
-
-Sigmoid = Exercise(
-    Sigmoid,
-    verify_sigmoid,
-    hints=(
-        "The derivative needs the result alone, so save the result and not `z`: `ctx.save_for_backward(result)`.",
-        "In `backward`, `(result,) = ctx.saved_tensors`. Along a path multiply: `gradient` times the derivative.",
-    ),
+Sigmoid.example(
+    *(torch.tensor([0.0]), torch.tensor([4.0])),
+    gives={"the result of `forward`": torch.tensor([0.5]), "what `backward` makes of `gradient`": torch.tensor([1.0])},
+    name="for z = [0] and a gradient of [4]",  # 4 · 0.5 · (1 - 0.5)
 )
 
 
+@Sigmoid.inputs
+def logits_and_gradients():
+    odds = torch.tensor([[1.0, 3.0], [0.25, 4.0]], dtype=torch.float64)  # the results are 0.5, 0.75, 0.2 and 0.8
+    weights = torch.tensor([[1.0, 10.0], [-2.0, 5.0]], dtype=torch.float64)
+    yield case(odds.log(), weights, name="for results of [[0.5, 0.75], [0.2, 0.8]] and gradients [[1, 10], [-2, 5]]")
+    for z, gradient in (
+        (torch.tensor(-1.5), torch.tensor(-3.0)),
+        (torch.linspace(-3, 3, 7, dtype=torch.float64), torch.randn(7, dtype=torch.float64)),
+        (torch.tensor([1000.0, -1000.0]), torch.tensor([1.0, 2.0])),
+        (torch.randn(2, 1, 3), torch.randn(2, 1, 3)),
+    ):
+        name = f"for z = {show(z)} and a gradient of {show(gradient)}" if z.numel() < 4 else ""
+        yield case(z, gradient, name=name or f"for a z of shape {tuple(z.shape)}")
+
+
+def slope(p, g):
+    return g * p * (1 - p)
+
+
+def sigmoid_with(backward=slope, forward=torch.sigmoid, save=lambda z, result: result):
+    """Return a mistaken Sigmoid: `forward(z)`, `save(z, result)` and `backward(saved, gradient)` are its parts."""
+
+    class Mistaken(Sigmoid.answer):
+        @staticmethod
+        def forward(ctx, z):
+            result = forward(z)
+            ctx.save_for_backward(save(z, result))
+            return result
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return backward(*ctx.saved_tensors, gradient)
+
+    return Mistaken
+
+
+DERIVATIVE = "the derivative is `result * (1 - result)`"
+Sigmoid.mistakes(
+    {
+        "the exponent has a minus, `exp(-z)`; these are the probabilities of *no*": sigmoid_with(
+            forward=lambda z: 1 / (1 + z.exp())
+        ),
+        "`exp(z)` is too large for a float here, and infinity / infinity is nan; `1 / (1 + exp(-z))` is safe": (
+            sigmoid_with(forward=lambda z: z.exp() / (1 + z.exp()))
+        ),
+        "`1 + exp(-z)` needs brackets below the `/`": sigmoid_with(forward=lambda z: 1 / 1 + (-z).exp()),
+        "this is `tanh`; the sigmoid is `1 / (1 + exp(-z))`": sigmoid_with(forward=torch.tanh),
+        "`forward` returns its input; the sigmoid is `1 / (1 + exp(-z))`": sigmoid_with(forward=torch.clone),
+        "it was changed in place; compute a new tensor": sigmoid_with(forward=lambda z: 1 / (1 + z.neg_().exp())),
+        "multiply by `gradient`, which arrives from the loss": sigmoid_with(lambda p, g: p * (1 - p)),
+        "you added `gradient`; along a path multiply": sigmoid_with(lambda p, g: g + p * (1 - p)),
+        f"you multiplied by `result`; {DERIVATIVE}": sigmoid_with(lambda p, g: g * p),
+        f"you multiplied by `1 - result`; {DERIVATIVE}": sigmoid_with(lambda p, g: g * (1 - p)),
+        f"you took `1 + result`; {DERIVATIVE}": sigmoid_with(lambda p, g: g * p * (1 + p)),
+        f"you took `result - 1`; {DERIVATIVE}": sigmoid_with(lambda p, g: g * (p - 1)),
+        "you divided by the derivative; multiply by it": sigmoid_with(lambda p, g: g / (p * (1 - p))),
+        f"`1 - result` needs brackets; {DERIVATIVE}": sigmoid_with(lambda p, g: g * p * 1 - p),
+        f"`1 - result**2` is the derivative of `tanh`; {DERIVATIVE}": sigmoid_with(lambda p, g: g * (1 - p**2)),
+        "you kept `z` and used it as the result; save the result": sigmoid_with(save=lambda z, result: z),
+        "you took the sigmoid of the result": sigmoid_with(lambda p, g: slope(torch.sigmoid(p), g)),
+        f"you took `gradient` for the result; {DERIVATIVE}": sigmoid_with(lambda p, g: g * (1 - g)),
+        "`ctx.saved_tensors` is a tuple; `(result,) = ...` takes the tensor out": sigmoid_with(
+            lambda p, g: slope((p,), g)
+        ),
+        "the sign is turned": sigmoid_with(lambda p, g: -slope(p, g)),
+        "`backward` hands on what comes, as if the derivative were 1": sigmoid_with(lambda p, g: g.clone()),
+        "`backward` returns None, as if `z` needed no gradient: is a `return` missing?": sigmoid_with(
+            lambda p, g: None
+        ),
+        "it is the caller's; compute a new tensor": sigmoid_with(lambda p, g: g.mul_(p).mul_(1 - p).clone()),
+        "each entry has a gradient of its own; take no mean": sigmoid_with(
+            lambda p, g: slope(p, g).mean().expand_as(p)
+        ),
+        "each entry has a gradient of its own; take no sum": sigmoid_with(lambda p, g: slope(p, g).sum().expand_as(p)),
+    }
+)
+
+
+def watch_x(attempt, f, x, lr, steps):
+    """Observe the place, whether a graph hangs on it, and what has become of the caller's `x`."""
+    before, optimizers = (x.detach().clone(), x.requires_grad, x.grad), []
+    handle = register_optimizer_step_pre_hook(lambda optimizer, *_: optimizers.append(optimizer))
+    try:
+        result = attempt(f, x, lr, steps)
+    finally:
+        handle.remove()
+    changes = {
+        "its numbers": not x.equal(before[0]),
+        "its `requires_grad`": x.requires_grad != before[1],
+        "its `.grad`": find_difference(x.grad, before[2]) is not None,
+    }
+    return {
+        "your result": result,
+        "what hangs on your result": Words("a graph" if getattr(result, "grad_fn", None) else "no graph"),
+        "`requires_grad` of your result": getattr(result, "requires_grad", False),
+        "what has changed in the caller's `x`": list_up(what for what, changed in changes.items() if changed),
+        "the number of steps that an optimizer took": len(optimizers),
+    }
+
+
+@exercise(
+    hints=(
+        "Begin with a leaf of your own: `x.detach().clone().requires_grad_()`. Why is the `clone` needed here?",
+        "In each step: clear `x.grad`, compute `f(x)`, `backward()`, and move `x` under `torch.no_grad()`.",
+        "The move is `x -= lr * x.grad`. At the end, `x.detach()` gives the numbers without a record.",
+    ),
+    observe=watch_x,
+)
 def descend(f, x, lr, steps):  # f(x): (); x: any shape -> the same shape
     x = x.detach().clone().requires_grad_()
     for _ in range(steps):
@@ -853,82 +1472,125 @@ def descend(f, x, lr, steps):  # f(x): (); x: any shape -> the same shape
     return x.detach()
 
 
-def verify_descend(attempt):
-    steepness, lowest = torch.tensor([[1.0, 2.0], [0.5, 4.0]]), torch.tensor([[3.0, -1.0], [0.0, 2.0]])
-    start = torch.tensor([[1.0, 1.0], [4.0, 3.0]])
-
-    def f(x):  # with the gradient steepness · (x - lowest)
-        return (steepness * (x - lowest) ** 2).sum() / 2
-
-    def place(steps, lr=0.1):  # by hand: each step shrinks the way that is left by lr · steepness
-        return lowest + (1 - lr * steepness) ** steps * (start - lowest)
-
-    optimizers = []
-    handle = register_optimizer_step_pre_hook(lambda optimizer, *_: optimizers.append(optimizer))
-    try:
-        result = call(attempt, f, start, 0.1, 1)
-    finally:
-        handle.remove()
-    expect_close(
-        result,
-        place(1),
-        mistakes={
-            "you went uphill: the gradient points to where `f` grows, so subtract it": place(1, -0.1),
-            "this is the gradient; a step subtracts `lr` times the gradient from `x`": steepness * (start - lowest),
-            "this is the value of `f`; return the place, `x`": f(start),
-            "you subtracted the whole gradient; a step is `lr` times the gradient": place(1, 1.0),
-            "`x` has not moved; `x - lr * x.grad` makes a new tensor, and `x -= lr * x.grad` under `no_grad` moves "
-            "`x`": start,
-            "these are two steps": place(2),
-        },
-        name="after one step of lr=0.1, your result",
-    )
-    assert not optimizers, (
-        "The place is right, but an optimizer has moved `x`. Take the step by hand: `x -= lr * x.grad`, under "
-        "`torch.no_grad()`."
-    )
-    carried, total = start, torch.zeros_like(start)
-    for _ in range(3):
-        total = total + steepness * (carried - lowest)
-        carried = carried - 0.1 * total
-    result = call(attempt, f, start, 0.1, 3)
-    expect_close(
-        result,
-        place(3),
-        mistakes={
-            "the gradients of all steps add up in `x.grad`. Set it to None before each `backward()`": carried,
-            "the gradient is that of the first place, three times; call `f` anew in each step": start
-            - 0.3 * steepness * (start - lowest),
-            "this is the place after one step: is the `return` inside the loop?": place(1),
-            "this is the place after two steps, one too few": place(2),
-            "this is the place after four steps, one too many": place(4),
-        },
-        name="after three steps, your result",
-    )
-    assert result.grad_fn is None, (
-        "The numbers are right, but your result drags a graph along, in which the steps are recorded. Take each step "
-        "under `torch.no_grad()`, and return `x.detach()`."
-    )
-    assert not result.requires_grad, (
-        "The numbers are right, but your result still requires gradients, and whatever the caller computes from it "
-        "would be recorded. Return `x.detach()`."
-    )
-    x = start.clone()
-    expect_close(attempt(f, x, 0.1, 0), start, name="after no step at all, your result")
-    attempt(f, x, 0.1, 2)
-    untouched = not x.requires_grad and x.grad is None
-    assert untouched, (
-        "The numbers are right, but your code has set `requires_grad` or `.grad` of the caller's `x`. Work on a tensor "
-        "of your own, `x.detach().clone()`."
-    )
-
-
-descend = Exercise(
-    descend,
-    verify_descend,
-    hints=(
-        "Begin with a leaf of your own: `x.detach().clone().requires_grad_()`. Why is the `clone` needed here?",
-        "In each step: clear `x.grad`, compute `f(x)`, `backward()`, and move `x` under `torch.no_grad()`.",
-        "The move is `x -= lr * x.grad`. At the end, `x.detach()` gives the numbers without a record.",
-    ),
+descend.example(
+    *(Formula("(x**2).sum()"), torch.tensor([1.0]), 0.1, 2),
+    gives=torch.tensor([0.64]),  # 1 - 0.1 · 2 = 0.8, then 0.8 - 0.1 · 1.6
 )
+
+
+@descend.inputs
+def slopes_and_steps():
+    place, valley = torch.tensor([[1.0, 1.0], [4.0, 3.0]]), torch.tensor([[1.0, 2.0], [0.5, 4.0]])
+    yield Formula("(valley * (x - 2)**2).sum()", valley=valley), place, 0.05, 1
+    yield Formula("(x**4).sum() / 4"), torch.tensor([2.0, -1.0, 0.5]), 0.02, 3
+    yield Formula("(x - 3)**2"), torch.tensor(-2.0), 0.25, 5
+    yield Formula("(x**2).sum()"), torch.tensor([3.0, -1.0], dtype=torch.float64), 0.3, 4
+    yield Formula("(x**2).sum()"), torch.tensor([3.0, -1.0]), 0.1, 0
+    leaf = torch.tensor([3.0, -1.0], requires_grad=True)
+    leaf.grad = torch.tensor([5.0, 7.0])
+    for steps in 2, 0:
+        name = f"for `(x**2).sum()`, an `x` of [3, -1] that has a `.grad`, and {steps} steps"
+        yield case(Formula("(x**2).sum()"), leaf, 0.5, steps, name=name)
+
+
+def move_by(way):
+    """Return a step that adds `way(gradient, lr)` to `x` in place."""
+
+    def move(x, lr):
+        with torch.no_grad():
+            x += way(x.grad, lr)
+        return x
+
+    return move
+
+
+downhill = move_by(lambda g, lr: -lr * g)
+
+
+def descend_with(
+    move=downhill,
+    clear=set_none,
+    own=lambda x: x.detach().clone().requires_grad_(),
+    give=lambda f, x: x.detach(),
+    count=lambda steps: steps,
+):
+    """Return an attempt: `own(x)` is the leaf, `move(x, lr)` a step, and `give(f, x)` what comes back."""
+
+    def attempt(f, x, lr, steps):
+        x = own(x)
+        for _ in range(count(steps)):
+            clear(x)
+            f(x).backward()
+            x = move(x, lr)
+        return give(f, x)
+
+    return attempt
+
+
+descend.mistakes(
+    {
+        "you went uphill: subtract the gradient": descend_with(move_by(lambda g, lr: lr * g)),
+        "the gradients of all steps add up in `x.grad`; set it to None before each": descend_with(clear=leave),
+        "you subtracted the whole gradient; a step is `lr` times it": descend_with(move_by(lambda g, lr: -g)),
+        "you subtracted `lr`; a step is `lr` times the gradient": descend_with(move_by(lambda g, lr: -lr)),
+        "you took the sign of the gradient; take all of it": descend_with(move_by(lambda g, lr: -lr * g.sign())),
+        "you divided by `lr`; a step is `lr` times the gradient": descend_with(move_by(lambda g, lr: -g / lr)),
+        "your learning rate is 0.1, whatever `lr` is": descend_with(move_by(lambda g, lr: -0.1 * g)),
+        "your learning rate is 0.01, whatever `lr` is": descend_with(move_by(lambda g, lr: -0.01 * g)),
+        "you took one step too many": descend_with(count=lambda steps: steps + 1),
+        "you took one step too few; `range(steps)` has `steps` of them": descend_with(
+            count=lambda steps: max(steps - 1, 0)
+        ),
+        "you took one step: is the `return` inside the loop?": descend_with(count=lambda steps: min(steps, 1)),
+        "you took ten steps, whatever `steps` is": descend_with(count=lambda steps: 10),
+        "`x` has not moved; `x - lr * x.grad` makes a new tensor, `x -= lr * x.grad` changes `x`": descend_with(
+            move_by(lambda g, lr: 0)
+        ),
+        "this is the last gradient; the place was asked for": descend_with(give=lambda f, x: x.grad),
+        "this is the value of `f`; the place was asked for": descend_with(give=lambda f, x: f(x).detach()),
+        "what is computed from it would be recorded; return `x.detach()`": descend_with(give=lambda f, x: x),
+        "`detach()` shares the memory, and the caller's numbers move, too: take a `clone()`": descend_with(
+            own=lambda x: x.detach().requires_grad_()
+        ),
+        "you moved the caller's tensor; work on one of your own, `x.detach().clone()`": descend_with(
+            own=Tensor.requires_grad_
+        ),
+        "a clone of a leaf is a result, which keeps no gradient: `x.detach().clone()`": descend_with(
+            own=lambda x: x.clone().requires_grad_()
+        ),
+        "at first `x.grad` is None, which has no `zero_()`; set it to None": descend_with(
+            clear=lambda x: x.grad.zero_()
+        ),
+        "a step must not be recorded: move `x` under `torch.no_grad()`": descend_with(
+            lambda x, lr: x.sub_(lr * x.grad)
+        ),
+        "`x = x - ...` under `no_grad` requires no gradients any more; `x -= ...` changes the same `x`": descend_with(
+            lambda x, lr: (x - lr * x.grad).detach()
+        ),
+        "`x = x - ...` makes `x` a result, which keeps no gradient; use `x -= ...` under `no_grad`": descend_with(
+            lambda x, lr: x - lr * x.grad
+        ),
+        "all is measured at the first place; call `f` anew in each step": lambda f, x, lr, steps: (
+            x.detach() - steps * lr * gradient_of.answer(f, x)
+        ),
+    }
+)
+
+
+@descend.mistake("the steps are recorded, and all their graphs hang on the result: take each step under `no_grad`")
+def one_graph_of_all_steps(f, x, lr, steps):
+    x = x.detach().clone().requires_grad_()
+    for _ in range(steps):
+        x = x - lr * torch.autograd.grad(f(x), x)[0]
+    return x
+
+
+@descend.mistake("`f(x)` was computed once, before the loop; compute it in each step")
+def one_value_for_all_steps(f, x, lr, steps):
+    x = x.detach().clone().requires_grad_()
+    value = f(x)
+    for _ in range(steps):
+        x.grad = None
+        value.backward(retain_graph=True)
+        x = downhill(x, lr)
+    return x.detach()
