@@ -365,6 +365,8 @@ read_all.mistakes(
         ),
         "the channel is gone. `stack` keeps (C, H, W) and puts N in front; `cat` joins along a dimension that is "
         "there": read_with(join=torch.cat),
+        "the channel is gone: `stack` puts N in front, `cat` joins along a dimension that is there. And each sample is "
+        "read twice": lambda d: (read_with(join=torch.cat)(d)[0], read_with()(d)[1]),
         "this is the first sample alone. Does a `return` stand in the loop?": lambda d: d[0],
         "this is the first sample alone. Does a `return` stand in the loop, or is it the first batch of a loader?": (
             read_with(lambda d: [0])
@@ -374,7 +376,7 @@ read_all.mistakes(
         ),
         "this is the last sample alone; collect all of them in a list": lambda d: [d[i] for i in range(len(d))][-1],
         "this is the last sample alone, as a batch of one; collect all of them in lists before you stack": (
-            read_with(lambda d: [len(d) - 1])
+            lambda d: tuple(part[-1:] for part in read_with()(d))
         ),
         "these are pairs, one for each sample; put images and labels into lists of their own": (
             lambda d: [d[i] for i in range(len(d))]
@@ -1113,6 +1115,12 @@ def paint_turned(image, width):
     return image
 
 
+def paint_corners(image, width):
+    _, rows, columns = image.shape
+    image[:, :width, :width] = image[:, rows - width :, columns - width :] = 1
+    return image
+
+
 def paint_lines(image, width):
     """Paint one line on each side, `width` pixels from the edge."""
     image[:, width] = image[:, -width] = 1
@@ -1143,6 +1151,9 @@ AddFrame.mistakes(
         ),
         "only the first channel has a frame; `:` in the place of the channel means all": (
             framing(lambda x, width: torch.cat([paint(x[:1], width), x[1:]]))
+        ),
+        "only the corners are white; rows and columns need an assignment each, with `:` for all of the other": (
+            framing(paint_corners)
         ),
         "the frame is black; white is 1": painting(white=0.0),
         "255 is the white of bytes; these are floats, and white is 1": painting(white=255.0),
@@ -1187,7 +1198,7 @@ def tell_varying(factors, darkest):
     """Return along which dimensions numbers differ, as letters."""
     letters = [name for axis, name in enumerate("NCHW") if (factors.amax(axis) - factors.amin(axis)).max() > 1e-4]
     alike = [f", all are {name}" for name, value in (("1", 1.0), ("`darkest`", darkest)) if is_all(factors, value)]
-    return Words(", ".join(letters) or "".join(["none", *alike[:1]]))
+    return Words(", ".join(letters) or "".join(["none", *(alike[:1] if len(factors) > 1 else [])]))
 
 
 def is_all(tensor, value):
@@ -1319,13 +1330,14 @@ dim_each.mistakes(
         "the numbers were subtracted from the pixels; multiply": (
             lambda x, darkest: x - (darkest + (1 - darkest) * factors_for(x))
         ),
-        "the factors should not be as far as 1 - darkest: 1 - darkest * factors; `darkest` belongs to the lower end": (
+        f"the factors begin at 1 - darkest, not at `darkest`: {RANGE}": (
             lambda x, darkest: x * (1 - darkest * factors_for(x))
         ),
-        "all factors are `darkest`; none was drawn": lambda x, darkest: x * darkest,
-        "`darkest` and 1 - darkest have changed places: `darkest + (1 - darkest) * factors`": (
-            lambda x, darkest: x * (1 - darkest + darkest * factors_for(x))
+        "`darkest` is not always 0.4": lambda x, darkest: x * (0.4 + 0.6 * factors_for(x)),
+        "you divided, so that the images became brighter; multiply": (
+            lambda x, darkest: x / (darkest + (1 - darkest) * factors_for(x))
         ),
+        "all factors are `darkest`; none was drawn": lambda x, darkest: x * darkest,
         "`randn` draws from the bell curve, which has no bounds; `rand` gives 0 to 1": (
             lambda x, darkest: x * (darkest + (1 - darkest) * torch.randn(len(x), 1, 1, 1))
         ),
