@@ -705,6 +705,42 @@ def test_the_calls_of_pytorchs_functions_are_noted_by_name():
     assert calls.names == ["ones", "sum", "zeros", "cat"]
 
 
+# ---------------------------------------------------------------------------------------- what replies call things
+
+
+class Scale:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, x):
+        return self.factor * x
+
+
+def scale(attempt, factor, x):
+    return {"what comes out": attempt(factor)(x)}
+
+
+def test_the_inputs_of_an_exercise_have_the_names_that_observe_gives_them():
+    exercise = Exercise(Scale, hints=("Times.",), observe=scale, rules=(keeps_arguments,))
+    exercise.example(2, torch.tensor([3.0]), gives=torch.tensor([6.0]))
+    wrong, fails, in_place = (
+        type("Scale", (Scale,), {"__call__": f})
+        for f in (
+            lambda self, x: x,
+            lambda self, x: x.no_such_thing,
+            lambda self, x: x.mul_(self.factor),
+        )
+    )
+    assert reply(wrong, exercise).startswith("Not yet. For `factor` = 2 and `x` = [3], what comes out is [3], expected")
+    assert exercise.judge(fails)[1].__notes__ == ["Scale was called with factor: 2, x: (1,), float32"]
+    assert "changes its argument `x` in place" in reply(in_place, exercise)
+
+
+def test_words_are_shown_whole_and_without_quotes():
+    words = Words("a list of two transforms, of which the second fails with an error of more than eighty characters")
+    assert find_difference(words, Words("a tensor"), "it").what == f"it is {words}, expected a tensor"
+
+
 # -------------------------------------------------------------------------------------------------------- progress
 
 

@@ -81,6 +81,14 @@ class Problem:
         return add
 
     @property
+    def input_names(self) -> list[str]:
+        """How replies call the inputs: as `observe` does, or where it takes any number of them, as the answer does."""
+        _, *own = inspect.signature(self.observe).parameters.values()
+        if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in own):
+            return list(inspect.signature(self.answer).parameters)
+        return [parameter.name for parameter in own]
+
+    @property
     def cases(self) -> list[Case]:
         """The cases in the order in which an attempt is tried: the examples, then the inputs, the same every time."""
         torch.manual_seed(1)
@@ -217,12 +225,11 @@ def _both(attempt: Callable[..., Any], problem: Problem, cases: list[Case], name
 
 def describe(problem: Problem, tried: Case, brief: bool = False) -> str:
     """Return how a reply calls the inputs of a case: its name, small values, or types and shapes."""
-    if tried.name or not tried.inputs:
-        return tried.name
-    names = list(inspect.signature(problem.answer).parameters)
-    names += ["…"] * (len(tried.inputs) - len(names))
+    names = problem.input_names
     if brief:
         return ", ".join(f"{name}: {_kind(value)}" for name, value in zip(names, tried.inputs, strict=False))
+    if tried.name or not tried.inputs:
+        return tried.name
     shown = [f"`{name}`{_value(value)}" for name, value in zip(names, tried.inputs, strict=False)]
     return f"for {' and '.join(filter(None, [', '.join(shown[:-1]), shown[-1]]))}"
 

@@ -17,7 +17,7 @@ class Difference(NamedTuple):
 
 
 class Words(str):
-    """Something observed that is no value, such as "`x` itself": it is shown without quotes."""
+    """Something observed that is no value, such as "`x` itself": it is shown whole, without quotes."""
 
     __slots__ = ()
 
@@ -212,6 +212,8 @@ def show(value: Any) -> str:
         return f"[{', '.join(map(show, value))}]"
     if isinstance(value, tuple):
         return f"({', '.join(map(show, value))}{',' if len(value) == 1 else ''})"
-    plain = isinstance(value, Words) or (isinstance(value, str) and value.startswith("a tensor of"))
+    if isinstance(value, Words):
+        return str(value)
+    plain = isinstance(value, str) and value.startswith("a tensor of")
     text = str(value) if plain else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -4,7 +4,6 @@ A rule runs once the results are right. The task says what a rule enforces.
 """
 
 import copy
-import inspect
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -179,6 +178,6 @@ def _is_changed(before: Any, after: Any) -> bool:
 
 
 def _name_argument(problem: Problem, position: int) -> str:
-    """Return the name that the answer gives to the argument at `position`."""
-    names = list(inspect.signature(problem.answer).parameters)
+    """Return the name of the argument at `position`."""
+    names = problem.input_names
     return names[position] if position < len(names) else f"number {position + 1}"
