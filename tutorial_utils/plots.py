@@ -154,6 +154,7 @@ def plot_bars(
         axes.set_yticks(range(len(values)), [f"{name}" for name in names])
         labels = axes.bar_label(bars, [f"{value:.1%}" for value in values], padding=3, fontsize=9)
         for label, name, colour in zip(labels, axes.get_yticklabels(), colours, strict=True):
+            label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.8})  # over the dashed line
             if colour == ORANGE:
                 label.set(color=colour, weight="bold")
                 name.set(color=colour, weight="bold")
