@@ -1,33 +1,62 @@
-"""Answers that learners give to the exercises of notebook 04, and what the reply to each must say."""
+"""Answers to the exercises of notebook 04: right ones in other styles, and wrong ones that are no mistakes as code."""
 
 import copy
+import math
+from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import nn
+
+from tutorial_utils.exercises import ex04_build_model as ex
 
 # -------------------------------------------------------------------------------------------------------------- Scale
 
 
-class Scale(nn.Module):
-    """A right answer, to be spoilt in one place by each of the classes below."""
+class RegisteredScale(nn.Module):
+    def __init__(self, n):
+        nn.Module.__init__(self)
+        self.register_parameter("b", nn.Parameter(torch.full((n,), 0.0)))
+        self.register_parameter("a", nn.Parameter(torch.ones((n,))))
 
+    def forward(self, inputs):
+        return torch.addcmul(self.b, inputs, self.a)
+
+
+class EmptyScale(nn.Module):
     def __init__(self, size):
         super().__init__()
-        self.a = nn.Parameter(torch.ones(size))
-        self.b = nn.Parameter(torch.zeros(size))
+        self.a, self.b = nn.Parameter(torch.empty(size)), nn.Parameter(torch.empty(size))
+        nn.init.ones_(self.a)
+        nn.init.zeros_(self.b)
+
+    def forward(self, x):
+        return torch.einsum("nd,d->nd", x, self.a) + self.b
+
+
+class LoopScale(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.a, self.b = nn.Parameter(torch.tensor([1.0] * size)), nn.Parameter(torch.tensor([0.0] * size))
+
+    def forward(self, x):
+        return torch.stack([a * column + b for a, column, b in zip(self.a, x.T, self.b, strict=True)], dim=1)
+
+
+class NoSuper(nn.Module):
+    def __init__(self, size):
+        super().__init__  # noqa: B018 the call is forgotten
+        self.a, self.b = nn.Parameter(torch.ones(size)), nn.Parameter(torch.zeros(size))
 
     def forward(self, x):
         return self.a * x + self.b
 
 
-class NoSuper(Scale):
-    def __init__(self, size):
-        self.a = nn.Parameter(torch.ones(size))
-
-
-class NoSuperPlain(Scale):
+class LateSuper(NoSuper):
     def __init__(self, size):
         self.a = torch.ones(size)
+        self.b = nn.Parameter(torch.zeros(size))
+        nn.Module.__init__(self)
 
 
 class NoModule:
@@ -43,751 +72,507 @@ class Misspelt(nn.Module):
         return x
 
 
-class PlainTensors(Scale):
+class WholeNumbers(NoSuper):
     def __init__(self, size):
         nn.Module.__init__(self)
-        self.a, self.b = torch.ones(size), torch.zeros(size)
+        self.a = nn.Parameter(torch.tensor([1] * size))
 
 
-class Buffers(Scale):
+class Two(NoSuper):
     def __init__(self, size):
         nn.Module.__init__(self)
-        self.register_buffer("a", torch.ones(size))
-        self.register_buffer("b", torch.zeros(size))
+        self.a, self.b = nn.Parameter(torch.ones(2)), nn.Parameter(torch.zeros(2))
 
 
-class OtherNames(Scale):
+class Layer(NoSuper):
     def __init__(self, size):
         nn.Module.__init__(self)
-        self.weight, self.bias = nn.Parameter(torch.ones(size)), nn.Parameter(torch.zeros(size))
+        self.a, self.b = nn.Linear(size, size), nn.Parameter(torch.zeros(size))
 
 
-class OneNumber(Scale):
+class OneMore(Two):
     def __init__(self, size):
         nn.Module.__init__(self)
-        self.a, self.b = nn.Parameter(torch.ones(1)), nn.Parameter(torch.zeros(1))
-
-
-class Table(Scale):
-    def __init__(self, size):
-        nn.Module.__init__(self)
-        self.a, self.b = nn.Parameter(torch.ones(size, size)), nn.Parameter(torch.zeros(size))
-
-
-class Column(Scale):
-    def __init__(self, size):
-        nn.Module.__init__(self)
-        self.a, self.b = nn.Parameter(torch.ones(size, 1)), nn.Parameter(torch.zeros(size, 1))
-
-
-class Zeros(Scale):
-    def __init__(self, size):
-        nn.Module.__init__(self)
-        self.a, self.b = nn.Parameter(torch.zeros(size)), nn.Parameter(torch.zeros(size))
-
-
-class Three(Scale):
-    def __init__(self, size):
-        super().__init__(3)
-
-
-class Extra(Scale):
-    def __init__(self, size):
-        super().__init__(size)
+        self.a, self.b = nn.Parameter(torch.ones(size)), nn.Parameter(torch.zeros(size))
         self.linear = nn.Linear(size, size)
 
 
-class AddsFirst(Scale):
+class Printed(OneMore):
+    def __init__(self, size):
+        super().__init__(size)
+        del self.linear
+
     def forward(self, x):
-        return self.a * (x + self.b)
-
-
-class WithoutB(Scale):
-    def forward(self, x):
-        return self.a * x
-
-
-class ReturnsNothing(Scale):
-    def forward(self, x):
-        self.a * x + self.b
-
-
-class InPlace(Scale):
-    def forward(self, x):
-        x *= self.a
-        return x + self.b
+        print(self.a * x + self.b)
 
 
 # ---------------------------------------------------------------------------------------------------------- output_of
 
 
-def leave_hook(layer, model, x):
-    outputs = []
-    layer.register_forward_hook(lambda module, inputs, output: outputs.append(output))
-    model(x)
-    return outputs[0]
-
-
-def hook(layer, run, keep):
-    kept = []
-    handle = layer.register_forward_hook(lambda module, inputs, output: kept.append(keep(inputs, output)))
-    result = run()
-    handle.remove()
-    return kept, result
-
-
-def keep_inputs(layer, model, x):
-    return hook(layer, lambda: model(x), lambda inputs, output: inputs)[0][0]
-
-
-def keep_input(layer, model, x):
-    return hook(layer, lambda: model(x), lambda inputs, output: inputs[0])[0][0]
-
-
-def return_list(layer, model, x):
-    return hook(layer, lambda: model(x), lambda inputs, output: output)[0]
-
-
-def return_models(layer, model, x):
-    return hook(layer, lambda: model(x), lambda inputs, output: output)[1]
-
-
-def name_of_the_hook(layer, model, x):
-    kept = None
-
-    def keep(module, inputs, output):
-        kept = output  # noqa: F841 a name of its own
-
-    with layer.register_forward_hook(keep):
+def keep_in_a_dictionary(layer, model, x):
+    kept = {}
+    with layer.register_forward_hook(lambda module, args, output: kept.update(out=output)):
         model(x)
-    return kept
+    return kept["out"]
 
 
-def call_forward(layer, model, x):
-    return hook(layer, lambda: model.forward(x), lambda inputs, output: output)[0][0]
+def keep_nonlocal(layer, model, x):
+    result = None
+
+    def hook(module, args, output):
+        nonlocal result
+        result = output.detach().clone()
+        return output
+
+    handle = layer.register_forward_hook(hook)
+    try:
+        model(x)
+    finally:
+        handle.remove()
+    return result
+
+
+def hook_all(layer, model, x):
+    kept = []
+    handles = [part.register_forward_hook(lambda *given: kept.append(given)) for part in model.modules()]
+    with torch.no_grad():
+        model(x)
+    for handle in handles:
+        handle.remove()
+    return next(output for part, _, output in kept if part is layer)
+
+
+SEEN = []
+
+
+def keep_for_all_calls(layer, model, x):
+    with layer.register_forward_hook(lambda module, args, output: SEEN.append(output)):
+        model(x)
+    return SEEN[0]
+
+
+def hook_with_two_arguments(layer, model, x):
+    kept = []
+    with layer.register_forward_hook(lambda args, output: kept.append(output)):
+        model(x)
+    return kept[0]
+
+
+def hook_all_of_a_type(layer, model, x):
+    kept = []
+    parts = [part for part in model.modules() if type(part) is type(layer)]
+    handles = [part.register_forward_hook(lambda module, args, output: kept.append(output)) for part in parts]
+    model(x)
+    for handle in handles:
+        handle.remove()
+    return kept[0]
 
 
 # ----------------------------------------------------------------------------------------------- predict_probabilities
 
 
-def softmax(dim):
-    return nn.Softmax(dim=dim)
+def by_formula(model, picture):
+    with torch.no_grad():
+        powers = model(picture.reshape(1, *picture.shape)).exp()  # (1, K)
+    return (powers / powers.sum(dim=1, keepdim=True)).flatten()
 
 
 # ----------------------------------------------------------------------------------------------------------- make_mlp
 
 
-def relu_last(sizes):
-    return nn.Sequential(*(part for i, o in steps(sizes) for part in (nn.Linear(i, o), nn.ReLU())))
+def zip_sizes(sizes):
+    layers = []
+    for inputs, outputs in pairwise(sizes):
+        layers.append(nn.Linear(inputs, outputs))
+        layers.append(nn.ReLU(inplace=True))
+    layers.pop()
+    return nn.Sequential(*layers)
 
 
-def relu_first(sizes):
-    parts = [part for i, o in steps(sizes) for part in (nn.Linear(i, o), nn.ReLU())]
-    return nn.Sequential(nn.ReLU(), *parts[:-1])
-
-
-def steps(sizes):
-    return [(sizes[i], sizes[i + 1]) for i in range(len(sizes) - 1)]
-
-
-def list_of_layers(sizes):
-    return list(relu_last(sizes))[:-1]
-
-
-def linear_only(sizes):
-    return nn.Sequential(*(nn.Linear(i, o) for i, o in steps(sizes)))
-
-
-def one_too_few(sizes):
-    return relu_last(sizes)[:-3]
-
-
-def turned_layers(sizes):
-    parts = [part for i, o in steps(sizes) for part in (nn.Linear(o, i), nn.ReLU())]
-    return nn.Sequential(*parts[:-1])
-
-
-def pop_sizes(sizes):
-    parts = []
-    while len(sizes) > 1:
-        parts += [nn.Linear(sizes.pop(0), sizes[0]), nn.ReLU()]
-    return nn.Sequential(*parts[:-1])
-
-
-# ---------------------------------------------------------------------------------------------------------------- hat
-
-
-def make_hat(slopes=(1.0, -2.0, 1.0), bends=(0.0, -1.0, -2.0), **other):
-    hat = {
-        "0.weight": torch.ones(3, 1),
-        "0.bias": torch.tensor(bends),
-        "2.weight": torch.tensor([slopes]),
-        "2.bias": torch.zeros(1),
-    }
-    return hat | other
-
-
-# ------------------------------------------------------------------------------------ count_mlp, freeze_all_but_last
-
-
-def freeze_by_attribute(model):
-    for module in model[:-1]:
-        module.requires_grad = False
-
-
-def freeze_copy(model):
-    model = copy.deepcopy(model)
-    model[:-1].requires_grad_(False)
+def append_modules(sizes):
+    model = nn.Sequential()
+    for i in range(1, len(sizes)):
+        model.append(nn.Linear(in_features=sizes[i - 1], out_features=sizes[i]))
+        if i < len(sizes) - 1:
+            model.append(nn.ReLU())
     return model
 
 
-def freeze_all(model):
-    model.requires_grad_(False)
+def nest_blocks(sizes):
+    relu = nn.ReLU()
+    blocks = [nn.Sequential(nn.Linear(sizes[i], sizes[i + 1]), relu) for i in range(len(sizes) - 2)]
+    return nn.Sequential(*blocks, nn.Linear(sizes[-2], sizes[-1]))
 
 
-def freeze_last(model):
-    model[-1].requires_grad_(False)
+def pop_sizes(sizes):
+    layers = []
+    while len(sizes) > 1:
+        layers += [nn.Linear(sizes.pop(0), sizes[0]), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
 
 
-def freeze_all_but_one_parameter(model):
-    for parameter in list(model.parameters())[:-1]:
+def assign_append(sizes):
+    layers = []
+    for i in range(len(sizes) - 1):
+        layers = layers.append(nn.Linear(sizes[i], sizes[i + 1]))
+    return nn.Sequential(*layers)
+
+
+# --------------------------------------------------------------------------------------------------------------- hat
+
+
+HAT = ex.hat.answer()
+
+
+# --------------------------------------------------------------------------------- freeze_all_but_last, zero_biases
+
+
+def freeze_one_by_one(model):
+    for parameter in model[:-1].parameters():
         parameter.requires_grad = False
 
 
-def freeze_weights(model):
-    for module in model[:-1].modules():
-        if isinstance(module, nn.Linear):
-            module.weight.requires_grad_(False)
+def freeze_and_thaw(model):
+    model.requires_grad_(False)
+    model[-1].requires_grad_(True)
+    return model
 
 
-def freeze_by_name(model):
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name.startswith("2"))
-
-
-def freeze_and_replace(model):
-    model[:-1].requires_grad_(False)
-    model[-1] = nn.Linear(4, 2)
-
-
-def freeze_first(model):
-    model[0].requires_grad_(False)
-
-
-# --------------------------------------------------------------------------------------------------------- zero_biases
-
-
-def zero_outer_biases(model):
-    for module in model:
-        if isinstance(module, nn.Linear):
-            nn.init.zeros_(module.bias)
-
-
-def zero_everything(model):
+def freeze_by_identity(model):
+    last = {id(parameter) for parameter in model[-1].parameters()}
     for parameter in model.parameters():
-        nn.init.zeros_(parameter)
+        parameter.requires_grad = id(parameter) in last
 
 
-def zero_names_only(model):
-    for name, parameter in model.named_parameters():
-        if name.endswith("bias"):
-            parameter = torch.zeros_like(parameter)
+def freeze_by_a_typo(model):
+    for parameter in model[:-1].parameters():
+        parameter.requires_grad_ = False
 
 
-def remove_biases(model):
+def zero_modules(model):
     for module in model.modules():
         if isinstance(module, nn.Linear):
-            module.bias = None
+            nn.init.constant_(module.bias, 0.0)
 
 
-def replace_biases(model):
-    for module in model.modules():
-        if isinstance(module, nn.Linear):
-            module.bias = nn.Parameter(torch.zeros_like(module.bias))
+def zero_without_gradients(model):
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "bias" in name:
+                parameter.zero_()
 
 
-def zero_exact_names(model):
-    for name, parameter in model.named_parameters():
-        if name == "bias":
-            nn.init.zeros_(parameter)
+def zero_in_the_state(model):
+    state = model.state_dict()
+    model.load_state_dict({name: t * 0 if name.split(".")[-1] == "bias" else t for name, t in state.items()})
 
 
-def freeze_zeros(model):
-    for name, parameter in model.named_parameters():
-        if name.endswith("bias"):
-            parameter.requires_grad_(False).zero_()
+def zero_rows(model):
+    for parameter in model.parameters():
+        if parameter.ndim == 1:
+            parameter.data = torch.zeros_like(parameter)
+
+
+def zero_for_good(model):
+    torch.set_grad_enabled(False)
+    zero_without_gradients(model)
 
 
 # ----------------------------------------------------------------------------------------------------------- MyDropout
 
 
 class MyDropout(nn.Module):
-    """A right answer, to be spoilt in one place by each of the classes below."""
-
     def __init__(self, p):
         super().__init__()
         self.p = p
 
-    def keep(self, x):
-        return torch.rand_like(x) >= self.p
-
-    def scale(self, x):
-        return x / (1 - self.p)
-
     def forward(self, x):
-        return self.scale(x * self.keep(x)) if self.training else x
+        return self.drop(x) if self.training else x
+
+    def drop(self, x):
+        return x * (torch.rand_like(x) >= self.p) / (1 - self.p)
 
 
-class NoScale(MyDropout):
-    def scale(self, x):
-        return x
+def dropping(drop):
+    """Return a module that does this in training mode, and nothing else."""
+    return type("MyDropout", (MyDropout,), {"drop": drop})
 
 
-class ScaleByP(MyDropout):
-    def scale(self, x):
-        return x / self.p
+def drop_in_a_copy(self, x):
+    x = x.clone()
+    x[torch.rand(x.shape, device=x.device) < self.p] = 0
+    return x / (1 - self.p)
 
 
-class ScaleDown(MyDropout):
-    def scale(self, x):
-        return x * (1 - self.p)
-
-
-class DropsTheOthers(MyDropout):
-    def keep(self, x):
-        return torch.rand_like(x) < self.p
-
-
-class DropsRows(MyDropout):
-    def keep(self, x):
-        return torch.rand(len(x), 1) >= self.p
-
-
-class DropsAll(MyDropout):
-    def keep(self, x):
-        return torch.rand(1) >= self.p
-
-
-class DropsOnTheCpu(MyDropout):
-    def keep(self, x):
-        return torch.rand(x.shape) >= self.p
-
-
-class BellCurve(MyDropout):
-    def keep(self, x):
-        return torch.randn_like(x) >= self.p
-
-
-class SameZeros(MyDropout):
-    def keep(self, x):
-        torch.manual_seed(0)
-        return torch.rand_like(x) >= self.p
-
-
-class DropsAlways(MyDropout):
-    def forward(self, x):
-        return self.scale(x * self.keep(x))
-
-
-class ScalesAlways(MyDropout):
-    def forward(self, x):
-        return self.scale(x * self.keep(x)) if self.training else self.scale(x)
-
-
-class ModesTurned(MyDropout):
-    def forward(self, x):
-        return x if self.training else self.scale(x * self.keep(x))
-
-
-class TrainingOnly(MyDropout):
-    def forward(self, x):
-        if self.training:
-            return self.scale(x * self.keep(x))
-
-
-class Borrowed(MyDropout):
-    def forward(self, x):
-        return nn.functional.dropout(x, self.p, self.training)
-
-
-class NoSuperDropout(MyDropout):
+class NoP(MyDropout):
     def __init__(self, p):
-        self.p = p
-
-
-class CutsOff(MyDropout):
-    def forward(self, x):
-        return super().forward(x.detach())
-
-
-class ReturnsMask(MyDropout):
-    def forward(self, x):
-        return self.keep(x) if self.training else x
-
-
-class IndexesWithMask(MyDropout):
-    def forward(self, x):
-        return self.scale(x[self.keep(x)]) if self.training else x
-
-
-class DropsInPlace(MyDropout):
-    def forward(self, x):
-        if self.training:
-            x *= self.keep(x)
-            x /= 1 - self.p
-        return x
+        nn.Module.__init__(self)
 
 
 # ------------------------------------------------------------------------------------------------------ ExampleCounter
 
 
-class ExampleCounter(nn.Module):
-    """A right answer, to be spoilt in one place by each of the classes below."""
-
+class AddsANewTensor(nn.Module):
     def __init__(self):
         super().__init__()
-        self.register_buffer("seen", torch.tensor(0))
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
     def forward(self, x):
         if self.training:
-            self.seen += len(x)
+            self.seen = self.seen + x.shape[0]
         return x
 
 
-class PlainNumber(ExampleCounter):
+class CountsOneByOne(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.seen = nn.Buffer(torch.tensor(0))
+
+    def forward(self, batch):
+        if self.training:
+            for _ in batch:
+                self.seen += 1
+        return batch.clone()
+
+
+class AddsInPlace(AddsANewTensor):
+    def forward(self, x):
+        self.seen.add_(x.size(0) * int(self.training))
+        return x
+
+
+GLOBAL = torch.tensor(0)
+
+
+class SharesOneTensor(AddsInPlace):
     def __init__(self):
         nn.Module.__init__(self)
-        self.seen = 0
+        self.register_buffer("seen", GLOBAL)
 
 
-class PlainTensor(ExampleCounter):
-    def __init__(self):
-        nn.Module.__init__(self)
-        self.seen = torch.tensor(0)
-
-
-class LearnedNumber(ExampleCounter):
-    def __init__(self):
-        nn.Module.__init__(self)
-        self.seen = nn.Parameter(torch.tensor(0.0))
-
-
-class NotSaved(ExampleCounter):
-    def __init__(self):
-        nn.Module.__init__(self)
-        self.register_buffer("seen", torch.tensor(0), persistent=False)
-
-
-class FloatCounter(ExampleCounter):
-    def __init__(self):
-        nn.Module.__init__(self)
-        self.register_buffer("seen", torch.zeros(()))
-
-
-class CountsBatches(ExampleCounter):
+class CountsFours(AddsANewTensor):
     def forward(self, x):
         if self.training:
-            self.seen += 1
+            self.seen += 4
         return x
 
 
-class CountsNumbers(ExampleCounter):
+class NoSelf(AddsANewTensor):
     def forward(self, x):
         if self.training:
-            self.seen += x.numel()
+            seen += len(x)  # noqa: F821, F841
         return x
 
 
-class CountsAlways(ExampleCounter):
-    def forward(self, x):
-        self.seen += len(x)
-        return x
+# ----------------------------------------------------------------------------------------------------------- conv_size
 
 
-class CountsLast(ExampleCounter):
-    def forward(self, x):
-        self.seen = torch.tensor(len(x))
-        return x
-
-
-class ReturnsCount(ExampleCounter):
-    def forward(self, x):
-        self.seen += len(x)
-        return self.seen
-
-
-class SumNotKept(ExampleCounter):
-    def forward(self, x):
-        self.seen + len(x)
-        return x
-
-
-class CountsSilently(ExampleCounter):
-    def forward(self, x):
-        if self.training:
-            self.seen += len(x)
+def count_places(size, kernel_size, padding, stride):
+    places, start = 0, 0
+    while start + kernel_size <= size + 2 * padding:
+        places += 1
+        start += stride
+    return places
 
 
 # ------------------------------------------------------------------------------------------------------- ResidualBlock
 
 
-class ResidualBlock(nn.Module):
-    """A right answer, to be spoilt in one place by each of the classes below."""
-
+class OneSequential(nn.Module):
     def __init__(self, channels):
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
-        self.second = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
+        self.net = nn.Sequential(
+            nn.Conv2d(channels, channels, (3, 3), padding="same"),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 3, 1, 1),
+        )
 
     def forward(self, x):
-        return (x + self.second(self.first(x).relu())).relu()
+        return F.relu(self.net(x) + x)
 
 
-class NoPadding(ResidualBlock):
+class ListedLast(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.convs = nn.ModuleList([nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2)])
+
+    def forward(self, x):
+        y = torch.relu(self.convs[1](x))
+        y = self.convs[0](y)
+        y += x
+        return torch.clamp(y, min=0)
+
+
+class PadsItself(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.second, self.first = nn.Conv2d(channels, channels, 3), nn.Conv2d(channels, channels, 3)
+
+    def forward(self, x):
+        change = self.first(F.pad(x, (1, 1, 1, 1))).relu()
+        return (x + self.second(F.pad(change, (1, 1, 1, 1)))).relu()
+
+
+class ThreeConvolutions(ex.ResidualBlock.answer):
     def __init__(self, channels):
         super().__init__(channels)
-        self.first = nn.Conv2d(channels, channels, kernel_size=3)
+        self.third = nn.Conv2d(channels, channels, 1)
 
 
-class OneConvolution(ResidualBlock):
+class Dilated(ex.ResidualBlock.answer):
     def __init__(self, channels):
         nn.Module.__init__(self)
-        self.first = self.second = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
+        self.first = nn.Conv2d(channels, channels, 3, padding=2, dilation=2)
+        self.second = nn.Conv2d(channels, channels, 3, padding=2, dilation=2)
 
 
-class FirstTwice(ResidualBlock):
-    def forward(self, x):
-        return (x + self.first(self.first(x).relu())).relu()
-
-
-class NewInForward(ResidualBlock):
+class Halved(ex.ResidualBlock.answer):
     def __init__(self, channels):
         nn.Module.__init__(self)
-
-    def forward(self, x):
-        return ResidualBlock(x.shape[1])(x)
-
-
-class HiddenInList(ResidualBlock):
-    def __init__(self, channels):
-        nn.Module.__init__(self)
-        self.convs = [nn.Conv2d(channels, channels, kernel_size=3, padding=1) for _ in range(2)]
+        self.first = nn.Conv2d(channels, channels, 3, padding=1, stride=2)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
 
 
-class OneChannel(ResidualBlock):
-    def __init__(self, channels):
-        super().__init__(channels)
-        self.first = nn.Conv2d(1, channels, kernel_size=3, padding=1)
+# ----------------------------------------------------------------------------------------------------------- attention
 
 
-class NoWayAround(ResidualBlock):
-    def forward(self, x):
-        return self.second(self.first(x).relu()).relu()
+def attend_by_einsum(queries, keys, values):
+    scores = torch.einsum("nid,njd->nij", queries, keys) / math.sqrt(queries.size(-1))
+    return torch.einsum("nij,njd->nid", torch.softmax(scores, -1), values)
 
 
-class AddsAfterFirst(ResidualBlock):
-    def forward(self, x):
-        x = self.first(x).relu()
-        return (x + self.second(x)).relu()
+def attend_one_by_one(queries, keys, values):
+    result = torch.zeros_like(values)
+    for n in range(len(queries)):
+        for i, query in enumerate(queries[n]):
+            result[n, i] = nn.Softmax(dim=0)(keys[n] @ query / len(query) ** 0.5) @ values[n]
+    return result
 
 
-class NoInnerRelu(ResidualBlock):
-    def forward(self, x):
-        return (x + self.second(self.first(x))).relu()
+def attend_by_formula(q, k, v):
+    powers = (q / torch.sqrt(torch.tensor(q.shape[-1])) @ k.mT).exp()
+    return torch.bmm(powers / powers.sum(dim=-1, keepdim=True), v)
 
 
-class NoLastRelu(ResidualBlock):
-    def forward(self, x):
-        return x + self.second(self.first(x).relu())
-
-
-class ReluBeforeSum(ResidualBlock):
-    def forward(self, x):
-        return x + self.second(self.first(x).relu()).relu()
-
-
-class AddsInPlace(ResidualBlock):
-    def forward(self, x):
-        change = self.second(self.first(x).relu())
-        x += change
-        return x.relu()
-
-
-class SumNotReturned(ResidualBlock):
-    def forward(self, x):
-        (x + self.second(self.first(x).relu())).relu()
-
-
-WRONG = {
-    "Scale": {
-        "super().__init__() forgotten": (NoSuper, r"begin with `super\(\).__init__\(\)`"),
-        "super().__init__() forgotten, with plain tensors": (NoSuperPlain, r"begin with `super\(\).__init__\(\)`"),
-        "no nn.Module": (NoModule, r"class NoModule\(nn.Module\)"),
-        "forward misspelt": (Misspelt, "no method `forward`"),
-        "plain tensors": (PlainTensors, "is a plain tensor.*nn.Parameter"),
-        "buffers": (Buffers, "a buffer, which training does not change; expected a parameter"),
-        "other names": (OtherNames, r"\['weight', 'bias'\], expected `a`"),
-        "one number for all columns": (OneNumber, "one number serves all columns"),
-        "a table of weights": (Table, "mixes the columns"),
-        "columns": (Column, r"the shape is \(D,\)"),
-        "zeros at the start": (Zeros, "begins with ones"),
-        "three, whatever the size": (Three, "make it from `size`"),
-        "a layer too many": (Extra, "and no others"),
-        "adds before it multiplies": (AddsFirst, "first multiply, then add"),
-        "b forgotten": (WithoutB, "`b` is not added"),
-        "return forgotten": (ReturnsNothing, "is a `return` missing"),
-        "x changed in place": (InPlace, "changes its argument `x` in place"),
-    },
-    "output_of": {
-        "hook left on the layer": (leave_hook, "still on the layer.*remove"),
-        "inputs kept": (keep_inputs, "the tuple of what went into"),
-        "input kept": (keep_input, "what went into the layer"),
-        "the model not run": (lambda layer, model, x: hook(layer, lambda: None, None)[0], "list is still empty"),
-        "the list returned": (return_list, "return its one entry"),
-        "the output of the model": (return_models, "the output of the whole model"),
-        "the layer called itself": (lambda layer, model, x: layer(x), "what the layers before it made"),
-        "a name of the hook's own": (name_of_the_hook, "That name ends with the hook"),
-        "forward called": (call_forward, "leaves out the hooks"),
-    },
+RIGHT = {
+    "Scale": {"registered": RegisteredScale, "filled later": EmptyScale, "column by column": LoopScale},
+    "output_of": {"a dictionary": keep_in_a_dictionary, "nonlocal": keep_nonlocal, "all layers": hook_all},
     "predict_probabilities": {
-        "no batch": (lambda model, picture: softmax(1)(model(picture)), "lines of the picture for pictures"),
-        "no batch, first row": (
-            lambda model, picture: softmax(1)(model(picture))[0],
-            "first line of the picture alone",
-        ),
-        "no batch, other dim": (lambda model, picture: softmax(0)(model(picture)), "And `dim=1`"),
-        "batch at the wrong place": (
-            lambda model, picture: softmax(1)(model(picture.unsqueeze(1))).squeeze(0),
-            "lines of the picture for pictures",
-        ),
-        "dim=0": (
-            lambda model, picture: softmax(0)(model(picture[None]))[0],
-            "in a batch of one each number becomes 1",
-        ),
-        "logits": (lambda model, picture: model(picture[None])[0], "these are the logits"),
-        "still a batch": (lambda model, picture: softmax(1)(model(picture[None])), "still a batch of one"),
-        "logarithms": (lambda model, picture: model(picture[None]).log_softmax(1)[0], "logarithms"),
-        "the class": (lambda model, picture: model(picture[None]).argmax(), "predicted class"),
-        "powers of e": (lambda model, picture: model(picture[None])[0].exp(), "divide them by their sum"),
-        "sigmoid": (lambda model, picture: model(picture[None])[0].sigmoid(), "sum is not 1"),
-        "forward": (lambda model, picture: softmax(1)(model.forward(picture[None]))[0], "leaves out the hooks"),
+        "an index": lambda model, picture: torch.softmax(model(picture[None]), dim=-1)[0],
+        "the formula": by_formula,
+        "softmax of the row": lambda model, image: F.softmax(model(image.unsqueeze(dim=0)).squeeze(0), dim=0),
     },
-    "make_mlp": {
-        "ReLU after the last": (relu_last, "every negative logit into 0"),
-        "ReLU first": (relu_first, "not before the first"),
-        "no ReLU": (linear_only, "no more than one"),
-        "a list": (list_of_layers, "is a list, expected an `nn.Sequential`"),
-        "a ModuleList": (lambda sizes: nn.ModuleList(list_of_layers(sizes)), "of type ModuleList"),
-        "the last layer missing": (one_too_few, "one linear layer is missing"),
-        "inputs and outputs exchanged": (turned_layers, "the inputs come before the outputs"),
-        "sizes used up": (pop_sizes, "changes the list `sizes` itself"),
-        "softmax at the end": (lambda sizes: nn.Sequential(*list_of_layers(sizes), softmax(1)), "returns logits"),
-    },
+    "make_mlp": {"zip": zip_sizes, "append": append_modules, "blocks": nest_blocks},
     "hat": {
-        "rises and stays": (make_hat(slopes=(1.0, -1.0, 0.0)), "rises to 1 and stays"),
-        "slopes instead of changes": (make_hat(slopes=(1.0, -1.0, -1.0)), "change from 1 to -1, by -2"),
-        "falls on": (make_hat(slopes=(1.0, -2.0, 0.0)), "falls below 0"),
-        "bends on the wrong side": (make_hat(bends=(0.0, 1.0, 2.0)), "bends at -1 and -2"),
-        "no bends": (make_hat(bends=(0.0, 0.0, 0.0)), "all three bend at 0"),
-        "all weights 1": (make_hat(slopes=(1.0, 1.0, 1.0)), "rises ever faster"),
-        "weight turned": (make_hat(**{"2.weight": torch.tensor([[1.0], [-2.0], [1.0]])}), "one row per output"),
-        "a list of numbers": (make_hat(**{"0.bias": [0.0, -1.0, -2.0]}), "is of type list, expected a tensor"),
-        "one name too many": (make_hat(**{"1.weight": torch.ones(1)}), "ReLU, module 1, has no numbers"),
-        "a module": (nn.Linear(1, 3), "is a module"),
-    },
-    "count_mlp": {
-        "no biases": (lambda sizes: sum(i * o for i, o in steps(sizes)), "weights alone"),
-        "a bias per input": (lambda sizes: sum(i * o + i for i, o in steps(sizes)), "each \\*output\\* has one"),
-        "a bias per layer": (lambda sizes: sum(i * o + 1 for i, o in steps(sizes)), "one bias for each layer"),
-        "the first layer": (lambda sizes: (sizes[0] + 1) * sizes[1], "first layer alone"),
-        "two layers": (
-            lambda sizes: (sizes[0] + 1) * sizes[1] + (sizes[1] + 1) * sizes[2],
-            "the first two layers alone",
-        ),
-        "the last layer": (lambda sizes: (sizes[-2] + 1) * sizes[-1], "last layer alone"),
-        "built": (lambda sizes: sum(p.numel() for p in linear_only(sizes).parameters()), "you built the layers"),
+        "whole numbers": {name: tensor.long() for name, tensor in HAT.items()},
+        "twice and half": HAT
+        | {"0.weight": HAT["0.weight"] * 2, "0.bias": HAT["0.bias"] * 2, "2.weight": HAT["2.weight"] / 2},
+        "another order": HAT | {"0.bias": HAT["0.bias"].flip(0), "2.weight": HAT["2.weight"].flip(1)},
+        "mirrored": HAT | {"0.weight": -HAT["0.weight"], "0.bias": -HAT["0.bias"]},
     },
     "freeze_all_but_last": {
-        "an attribute of modules": (freeze_by_attribute, "A module has no `requires_grad`"),
-        "a copy": (freeze_copy, "Nothing is frozen.*copy"),
-        "everything": (freeze_all, "frozen with the others"),
-        "the wrong way round": (freeze_last, "wrong way round"),
-        "all but one parameter": (freeze_all_but_one_parameter, "its weight and its bias"),
-        "weights only": (freeze_weights, "biases have to be frozen"),
-        "eval instead": (lambda model: model[:-1].eval(), "freezes nothing"),
-        "one module by name": (freeze_by_name, r"it is `model\[-1\]`"),
-        "the last one replaced": (freeze_and_replace, "have changed"),
-        "the first only": (freeze_first, "All modules before the last"),
+        "one by one": freeze_one_by_one,
+        "all, then the last": freeze_and_thaw,
+        "by identity": freeze_by_identity,
     },
     "zero_biases": {
-        "outer modules only": (zero_outer_biases, "sees only the outer modules"),
-        "weights too": (zero_everything, "weights are to stay"),
-        "a name given": (zero_names_only, "No bias has changed"),
-        "biases removed": (remove_biases, "biases have to stay"),
-        "new parameters": (replace_biases, "are new parameters"),
-        "a name compared": (zero_exact_names, "Names are paths"),
-        "biases frozen": (freeze_zeros, "no longer train"),
+        "modules": zero_modules,
+        "no_grad": zero_without_gradients,
+        "the state dict": zero_in_the_state,
+        "what has one dimension": zero_rows,
     },
     "MyDropout": {
-        "the mask": (ReturnsMask, "that is the mask"),
-        "a mask as an index": (IndexesWithMask, "loses the shape"),
-        "not scaled": (NoScale, "has to be divided by 1 - p"),
-        "scaled by p": (ScaleByP, "and not by p"),
-        "scaled down": (ScaleDown, "do not multiply"),
-        "the others dropped": (DropsTheOthers, "not to stay"),
-        "rows dropped": (DropsRows, "whole rows"),
-        "all or nothing": (DropsAll, "all numbers become 0 together"),
-        "random numbers on the CPU": (DropsOnTheCpu, "draws where `x` is"),
-        "randn": (BellCurve, "is below p with probability p"),
-        "a seed inside": (SameZeros, "gave the same zeros"),
-        "mode ignored": (DropsAlways, "In evaluation mode, numbers become 0.*self.training"),
-        "scaled in both modes": (ScalesAlways, "only training does that"),
-        "modes exchanged": (ModesTurned, "new module is in training mode"),
-        "nothing returned in evaluation": (TrainingOnly, "evaluation mode.*`return` missing"),
-        "cut off from x": (CutsOff, "could not learn"),
-        "PyTorch's own": (Borrowed, "PyTorch's own dropout made it"),
-        "super().__init__() forgotten": (NoSuperDropout, r"begin with `super\(\).__init__\(\)`"),
-        "x changed in place": (DropsInPlace, "changes its argument `x` in place"),
+        "bernoulli": dropping(lambda self, x: x * torch.bernoulli(torch.full_like(x, 1 - self.p)) / (1 - self.p)),
+        "where": dropping(lambda self, x: torch.where(torch.rand_like(x) < self.p, 0.0, x / (1 - self.p))),
+        "a copy": dropping(drop_in_a_copy),
+        "masked_fill": dropping(lambda self, x: x.masked_fill(torch.rand_like(x) < self.p, 0) * (1 / (1 - self.p))),
+    },
+    "ExampleCounter": {"a new sum": AddsANewTensor, "one by one": CountsOneByOne, "times the mode": AddsInPlace},
+    "conv_size": {
+        "floor": lambda s, k, p, t: math.floor((s + 2 * p - k) / t) + 1,
+        "a range": lambda s, k, p, t: len(range(0, s + 2 * p - k + 1, t)),
+        "place by place": count_places,
+        "a convolution": lambda s, k, p, t: nn.Conv1d(1, 1, k, t, p)(torch.zeros(1, 1, s)).shape[-1],
+    },
+    "ResidualBlock": {"a Sequential": OneSequential, "another order": ListedLast, "padding by hand": PadsItself},
+    "attention": {"einsum": attend_by_einsum, "loops": attend_one_by_one, "the formula": attend_by_formula},
+}
+WRONG = {
+    "Scale": {
+        "super().__init__ not called": (NoSuper, r"begin with `super\(\).__init__\(\)`"),
+        "super().__init__() too late": (LateSuper, r"begin with `super\(\).__init__\(\)`"),
+        "no nn.Module": (NoModule, r"class NoModule\(nn.Module\)"),
+        "forward misspelt": (Misspelt, "no method `forward`"),
+        "whole numbers": (WholeNumbers, "Only Tensors of floating point.*\n.*for size=2"),
+        "two, whatever the size": (Two, r"size=1.*`a` has shape \(2,\), expected \(1,\)"),
+        "a layer": (Layer, "`a` is a module, expected a parameter"),
+        "a layer too many": (OneMore, r"\[a, b, linear.bias, linear.weight\], expected \[a, b\]"),
+        "printed": (Printed, "is None.*is a `return` missing"),
+        "an object": (RegisteredScale(2), "pass the class itself"),
+    },
+    "output_of": {
+        "a list for all calls": (keep_for_all_calls, r"layer `second`.*\(3, 2\), expected \(3, 3\)"),
+        "a hook with two arguments": (hook_with_two_arguments, "takes 2 positional arguments but 3"),
+        "the first of its type": (hook_all_of_a_type, "layer `second`"),
+    },
+    "predict_probabilities": {
+        "the module": (lambda model, picture: nn.Softmax(dim=1), "First make it, then call it"),
+        "a percentage": (lambda model, picture: 100 * by_formula(model, picture), "100 times what it should be"),
+        "28 x 28": (lambda model, picture: model(picture.reshape(1, 28, 28)), "invalid for input of size 3"),
+        "x in place": (lambda model, picture: by_formula(model, picture.mul_(1).unsqueeze_(0)[0]), "in place"),
+    },
+    "make_mlp": {
+        "sizes used up": (pop_sizes, "changes its argument `sizes` in place"),
+        "append assigned": (assign_append, "'NoneType' object has no attribute 'append'"),
+        "a class": (lambda sizes: ex.Scale.answer(2), "is a Scale, expected an `nn.Sequential`"),
+    },
+    "hat": {
+        "a module": (nn.Linear(1, 3), "is a Linear, expected a dictionary"),
+        "a list of numbers": (HAT | {"0.bias": [0.0, -1.0, -2.0]}, "is of type list, expected a tensor"),
+        "a name missing": ({name: HAT[name] for name in list(HAT)[:3]}, "expected .*2.bias, 2.weight"),
+        "half as high": (HAT | {"2.weight": HAT["2.weight"] / 2}, "divided by 2"),
+    },
+    "freeze_all_but_last": {
+        "a typo": (freeze_by_a_typo, "nothing is frozen"),
+        "gradients off for good": (lambda model: torch.set_grad_enabled(False), "whether gradients are recorded"),
+        "a list": (lambda model: model[:-1].parameters().requires_grad_(False), "'generator' object"),
+    },
+    "zero_biases": {
+        "gradients off for good": (zero_for_good, "whether gradients are recorded"),
+        "parameters as pairs": (lambda model: [p for name, p in model.parameters()], "unpack"),
+        "a copy": (lambda model: zero_modules(copy.deepcopy(model)), "no bias of this model has changed"),
+    },
+    "MyDropout": {
+        "PyTorch's own": (dropping(lambda self, x: F.dropout(x, self.p)), "`dropout` of PyTorch has made it"),
+        "PyTorch's own layer": (nn.Dropout, "`dropout` of PyTorch has made it"),
+        "p not kept": (NoP, "has no attribute 'p'"),
+        "times a random number": (dropping(lambda self, x: x * torch.rand_like(x)), "what becomes 0 is nothing"),
+        "1 minus a mask": (dropping(lambda self, x: x * (1 - (torch.rand_like(x) < self.p))), "with a bool tensor"),
     },
     "ExampleCounter": {
-        "a plain number": (PlainNumber, "plain attribute of type int.*register_buffer"),
-        "a plain tensor": (PlainTensor, "is a plain tensor.*register_buffer"),
-        "a parameter": (LearnedNumber, "a parameter, which training changes; expected a buffer"),
-        "not saved": (NotSaved, "persistent"),
-        "a float": (FloatCounter, "dtype torch.float32"),
-        "counts batches": (CountsBatches, "number of batches"),
-        "counts numbers": (CountsNumbers, "counts along the first dimension"),
-        "counts in evaluation": (CountsAlways, "in evaluation mode, nothing is counted"),
-        "counts the last batch": (CountsLast, "add it to what was there"),
-        "returns the count": (ReturnsCount, "return `x`"),
-        "the sum not kept": (SumNotKept, "keeps the sum"),
-        "returns nothing": (CountsSilently, "is a `return` missing"),
+        "one tensor for all": (SharesOneTensor, "another new module is 7, expected 0"),
+        "always four": (CountsFours, "is 8, expected 7"),
+        "self forgotten": (NoSelf, "cannot access local variable 'seen'"),
     },
     "conv_size": {
-        "the first place forgotten": (lambda s, k, p, t: (s + 2 * p - k) // t, "first place counts"),
-        "padding once": (lambda s, k, p, t: (s + p - k) // t + 1, "counts twice"),
-        "padding forgotten": (lambda s, k, p, t: (s - k) // t + 1, "border of `padding` is not counted"),
-        "stride forgotten": (lambda s, k, p, t: s + 2 * p - k + 1, "divide by it"),
-        "a float": (lambda s, k, p, t: (s + 2 * p - k) / t + 1, "`//` gives the whole number"),
-        "rounded up": (lambda s, k, p, t: -(-(s + 2 * p - k) // t) + 1, "round down"),
-        "padding taken away": (lambda s, k, p, t: (s - 2 * p - k) // t + 1, "makes the side longer"),
-        "1 added too early": (lambda s, k, p, t: (s + 2 * p - k + 1) // t, "after the division"),
+        "a tensor": (
+            lambda s, k, p, t: torch.tensor((s + 2 * p - k) // t + 1),
+            "is a Tensor, expected a Python number",
+        ),
+        "a picture of 28": (lambda s, k, p, t: (28 + 2 * p - k) // t + 1, "is 9, expected 3"),
+        "one too many": (lambda s, k, p, t: (s + 2 * p - k) // t + 2, "1 too large"),
     },
     "ResidualBlock": {
-        "no padding": (NoPadding, r"padding \(0, 0\), so its result has not the size"),
-        "one convolution": (OneConvolution, "convolutions in your block is 1, expected 2"),
-        "one runs twice": (FirstTwice, "same convolution ran twice"),
-        "made in forward": (NewInForward, "is 0, expected 2, made in `__init__`"),
-        "in a list": (HiddenInList, "plain Python list"),
-        "one channel": (OneChannel, "leads from 1 to 2 channels"),
-        "no way around": (NoWayAround, "way around is missing"),
-        "the first result added": (AddsAfterFirst, "add `x` itself"),
-        "no ReLU between": (NoInnerRelu, "between the two convolutions is missing"),
-        "no ReLU at the end": (NoLastRelu, "last ReLU is missing"),
-        "ReLU before the sum": (ReluBeforeSum, "first add `x`"),
-        "x changed in place": (AddsInPlace, "changes its argument `x` in place"),
-        "nothing returned": (SumNotReturned, "`return` missing"),
+        "a third convolution": (ThreeConvolutions, "lists is 3, expected 2"),
+        "dilated": (Dilated, "your result differs"),
+        "a stride": (Halved, r"heights and widths after them is \[\[1, 2\], \[1, 2\]\]"),
+    },
+    "attention": {
+        "PyTorch's own": (F.scaled_dot_product_attention, "of PyTorch has made it"),
+        "a root of a whole number": (lambda q, k, v: q @ k.mT / torch.sqrt(q.shape[2]) @ v, "must be Tensor, not int"),
+        "queries in place": (
+            lambda q, k, v: attend_by_einsum(q.mul_(1.5).div_(1.5 / 2), k / 2, v),
+            "`queries` in place",
+        ),
     },
 }
-
-RIGHT = {}
