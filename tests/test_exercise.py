@@ -213,6 +213,15 @@ def test_an_assert_of_the_learner_is_a_reply():
 # --------------------------------------------------------------------------------------------- errors, time, depth
 
 
+def test_what_stands_between_the_learners_code_and_pytorch_hides_in_the_traceback():
+    with pytest.raises(RuntimeError, match="invalid for input") as caught:
+        DOUBLE.check(lambda x: x.reshape(5))
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    ours = [frame.f_locals for frame in frames if guard.is_of_exercises(frame.f_code.co_filename)]
+    assert len(ours) > 1  # the check itself, and what fills memory
+    assert all("__tracebackhide__" in names for names in ours)
+
+
 def test_the_learners_error_is_raised_whole_without_lines_of_the_package():
     def helper(x):
         return x.no_such_thing

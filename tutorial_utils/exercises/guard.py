@@ -150,6 +150,7 @@ class Poison(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
+        __tracebackhide__ = True  # an error of the learner's shows no lines of ours
         result = function(*args, **(kwargs or {}))
         if function in NOT_INITIALISED and result.layout == torch.strided and result.numel() and not result.is_meta:
             with torch.no_grad():

@@ -44,6 +44,7 @@ class Calls(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
+        __tracebackhide__ = True  # an error of the learner's shows no lines of ours
         self.names.append(getattr(function, "__name__", ""))
         return function(*args, **(kwargs or {}))
 
