@@ -168,6 +168,14 @@ def hook_all_of_a_type(layer, model, x):
     return kept[0]
 
 
+def exchange_forward(layer, model, x):
+    kept, compute = [], layer.forward
+    layer.forward = lambda x: kept.append(compute(x)) or kept[0]
+    model(x)
+    layer.forward = compute
+    return kept[0]
+
+
 # ----------------------------------------------------------------------------------------------- predict_probabilities
 
 
@@ -513,6 +521,7 @@ WRONG = {
     "output_of": {
         "a list for all calls": (keep_for_all_calls, r"layer `second`.*\(3, 2\), expected \(3, 3\)"),
         "a hook with two arguments": (hook_with_two_arguments, "takes 2 positional arguments but 3"),
+        "forward exchanged": (exchange_forward, "what looks on is no hook, expected a hook"),
         "the first of its type": (hook_all_of_a_type, "layer `second`"),
     },
     "predict_probabilities": {

@@ -186,9 +186,6 @@ Scale.mistakes(
     {
         "the module does not list a plain tensor: `state_dict()` and `.to` leave it out, and no training changes it. "
         "`nn.Parameter(...)` makes a parameter": begin(torch.ones, torch.zeros),
-        "`b` is a plain tensor, so the module does not list it; it needs `nn.Parameter(...)` as `a` does": (
-            begin(ONES, torch.zeros)
-        ),
         "one number serves all the columns; each of the `size` columns has its own": (
             begin(lambda _: ONES(1), lambda _: ZEROS(1))
         ),
@@ -242,21 +239,23 @@ Scale.mistakes(
 
 
 def look_inside(attempt, layer, model, x):
-    calls, runs, compute = [], [], layer.forward
+    calls, hooked, compute = [], [], layer.forward
+    handle = model.register_forward_pre_hook(lambda *_: calls.append(1))
+    before = hooks(model)
 
     def forward(*inputs):
-        runs.append(inputs)
+        hooked.append(hooks(model) > before)
         return compute(*inputs)
 
     layer.forward = forward
-    handle = model.register_forward_pre_hook(lambda *_: calls.append(1))
     result = attempt(layer, model, x)
     handle.remove()
     return {
         "your result": result,
         "the number of hooks on the model afterwards": hooks(model),
         "the number of calls `model(...)`": len(calls),
-        "how often the layer runs": len(runs),
+        "how often the layer runs": len(hooked),
+        "what looks on": Words("a hook" if any(hooked) else "no hook"),
     }
 
 
@@ -387,7 +386,6 @@ output_of.mistakes(
         "that is the shape of the output; keep the output itself": (
             hook(keep=lambda inputs, output: list(output.shape))
         ),
-        "that is the first row of the output; return all of it": hook(back=lambda kept, result: kept[0][0]),
         "that is the list of all that the hook has kept; return its one entry": hook(back=lambda kept, result: kept),
         "the list is empty: `model(x)` has not run while the hook was on": (
             hook(run=lambda layer, model, x: None, back=lambda kept, result: kept)
@@ -608,7 +606,7 @@ make_mlp.mistakes(
         "one linear layer is missing; there is one for each two neighbouring sizes": (
             lambda sizes: nn.Sequential(*make_parts(sizes)[:-3])
         ),
-        "the last linear layer is missing, and a ReLU ends it; there is a layer for each two neighbouring sizes": (
+        "the last linear layer is missing, and a ReLU is at the end; there is a layer for each two neighbours": (
             lambda sizes: nn.Sequential(*make_parts(sizes)[:-2])
         ),
         "that is the first layer alone: a `return` inside the loop ends it": (
@@ -725,9 +723,6 @@ hat.mistakes(
         "it falls below 0 after x = 2. There the slope has to change from -1 to 0, by 1": (
             wrong_hat(slopes=(1.0, -2.0, 0.0))
         ),
-        "it falls after x = 2, faster than before. There the slope has to change from -1 to 0, by 1": (
-            wrong_hat(slopes=(1.0, -2.0, -1.0))
-        ),
         "these are heights at the bends: 0, 1, 0. The weights of the second layer change the slope: by 1, -2 and 1": (
             wrong_hat(slopes=(0.0, 1.0, 0.0))
         ),
@@ -736,10 +731,8 @@ hat.mistakes(
             wrong_hat(slopes=(1.0, 1.0, 1.0))
         ),
         "all three bend at 0; the biases move the bends to 1 and 2": wrong_hat(bends=(0.0, 0.0, 0.0)),
-        "the hat is upside down; all signs of the second weight are turned": wrong_hat(slopes=(-1.0, 2.0, -1.0)),
         "it stands one step too far to the right: the bends are at 0, 1 and 2": wrong_hat(bends=(-1.0, -2.0, -3.0)),
         "it stands one step too far to the left: the bends are at 0, 1 and 2": wrong_hat(bends=(1.0, 0.0, -1.0)),
-        "it is twice as high as it should be": wrong_hat(slopes=(2.0, -4.0, 2.0)),
         "all is moved up by 1: the last bias is added everywhere": wrong_hat(**{"2.bias": torch.ones(1)}),
         "a weight has one row per output and one column per input: `2.weight` is one row of three": (
             wrong_hat(**{"2.weight": torch.tensor([[1.0], [-2.0], [1.0]])})
@@ -988,8 +981,8 @@ def zero_first_bias(model):
 
 zero_biases.mistakes(
     {
-        "no bias of this model has changed. Fill its parameters in place, with `nn.init.zeros_` or the like; `bias = ` "
-        "only gives a name to something else, and a copy is another model": lambda model: None,
+        "no bias of this model has changed. Fill its parameters in place, with `nn.init.zeros_` or the like; "
+        "`bias = 0` only gives a name to something else, and a copy is another model": lambda model: None,
         "names are paths such as `2.0.bias`, so ask how they end, with `name.endswith(...)`": (
             lambda model: nn.init.zeros_(model.bias) if isinstance(model, nn.Linear) else None
         ),
@@ -1219,8 +1212,8 @@ MyDropout.mistakes(
         ),
         "each place is drawn on its own, so how many become 0 is random, too": drop(keep=exactly),
         "draw in `forward`, anew at every call, and set no seed there": drop(keep=with_seed),
-        "then `x` is to come back as it is: ask for `self.training`, in `forward`, at every call (`self.train` is "
-        "something else, a method)": change(MyDropout, forward=always),
+        "in evaluation mode, `x` comes back as it is: ask for `self.training`, in `forward`, at every call "
+        "(`self.train` is something else, a method)": change(MyDropout, forward=always),
         "the numbers are divided by 1 - p in both modes; only training does that": (
             drop(evaluate=lambda self, x: x / (1 - self.p))
         ),
@@ -1435,10 +1428,10 @@ conv_size.mistakes(
         "the border makes the side longer, so add it": lambda s, k, p, t: (s - 2 * p - k) // t + 1,
         "the window moves on by `stride`, so divide by it": lambda s, k, p, t: s + 2 * p - k + 1,
         "without parentheses, only `kernel_size` is divided": lambda s, k, p, t: s + 2 * p - k // t + 1,
-        "the size of the window does not count; it takes room, so subtract `kernel_size`": (
-            lambda s, k, p, t: (s + 2 * p) // t + 1
+        "the window takes room, so subtract `kernel_size`": (lambda s, k, p, t: (s + 2 * p) // t + 1),
+        "the window takes room, and the first place counts: subtract `kernel_size`, add 1": lambda s, k, p, t: (
+            (s + 2 * p) // t
         ),
-        "the size of the window does not count, nor does the first place": lambda s, k, p, t: (s + 2 * p) // t,
         "a division with `/` gives a float; `//` gives the whole number below": (
             lambda s, k, p, t: (s + 2 * p - k) / t + 1
         ),
@@ -1739,7 +1732,7 @@ attention.mistakes(
         ),
         "the division by the root of D is missing": attend(scale=lambda q: 1),
         "divide by the root of D, not by D": attend(scale=lambda q: q.shape[2]),
-        "multiply nothing by the root of D: divide by it": attend(scale=lambda q: q.shape[2] ** -0.5),
+        "the scores are multiplied by the root of D; divide by it": attend(scale=lambda q: q.shape[2] ** -0.5),
         "that is the root of L, the number of places; D is the last dimension": (
             attend(scale=lambda q: q.shape[1] ** 0.5)
         ),
@@ -1780,7 +1773,6 @@ attention.mistakes(
             lambda q, k, v: q @ k.mT / q.shape[2] ** 0.5
         ),
         "the keys are averaged; the weights belong to the values": lambda q, k, v: attend()(q, k, k),
-        "the queries are averaged; the weights belong to the values": lambda q, k, v: attend()(q, k, q),
         "the scores are of queries and values; they compare queries and keys": lambda q, k, v: attend()(q, v, v),
         "the weights are turned: the row of weights of a query is to meet the values": (
             attend(weigh=lambda s: s.softmax(2).mT)
@@ -1789,7 +1781,6 @@ attention.mistakes(
         "the later places are masked; here each place looks at all of them": (
             attend(weigh=lambda s: (s + torch.full_like(s, -math.inf).triu(1)).softmax(2))
         ),
-        "log_softmax gives logarithms of weights": attend(weigh=lambda s: s.log_softmax(2)),
         "sigmoid looks at each score alone, so the weights do not add up to 1": attend(weigh=lambda s: s.sigmoid()),
     }
 )
