@@ -1,17 +1,19 @@
 """How Sphinx makes the site: `make site` runs it on the repository, with this folder as its configuration."""
 
-import jieba
+import re
+from itertools import pairwise
+
+import snowballstemmer
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
-from sphinx.search.zh import SearchChinese
+from sphinx.search import SearchLanguage
+from sphinx.search._stopwords.en import ENGLISH_STOPWORDS
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
-from docs import mistakes
+from docs import lessons, mistakes
 from docs.execute import ROOT, TIMEOUT, cache_folder
-
-jieba.setLogLevel("WARNING")
 
 project = "PyTorch from nothing"
 html_title = project
@@ -64,7 +66,7 @@ html_static_path = ["_static"]
 html_css_files = ["course.css"]
 html_extra_path = ["_extra"]  # the page at the top, which leads to docs/index.html
 html_sourcelink_suffix = ""  # a page's notebook is downloaded under its own name
-html_search_language = "zh"  # words are cut with jieba; English ones are reduced to their stems as well
+html_search_language = "zh"  # that of the class below, which knows English as well
 html_copyright = html_show_copyright = html_show_sphinx = False
 copybutton_prompt_text = "$ "
 copybutton_exclude = ".linenos, .gp, .go"
@@ -78,10 +80,37 @@ def visit_math(self: HTML5Translator, node: nodes.Node) -> None:
     raise nodes.SkipNode
 
 
-class SearchChineseAndEnglish(SearchChinese):
-    """Sphinx's search in Chinese. It stems English words, and its script has to call the stemmer by that name."""
+class SearchChineseAndEnglish(SearchLanguage):
+    """A search in Chinese and English: pages and queries are cut alike, Chinese into pairs of characters."""
 
-    language_name = "English"
+    lang = "zh"
+    language_name = "English"  # whose stemmer the script has
+    js_stemmer_rawcode = "english-stemmer.js"
+    js_splitter_code = """
+var splitQuery = (query) =>
+  (query.match(/\\p{Script=Han}+|[a-z0-9_]+/giu) ?? []).flatMap((run) =>
+    /\\p{Script=Han}/u.test(run) && run.length > 2
+      ? [...run].slice(1).map((character, place) => run[place] + character)
+      : [run],
+  );
+"""
+    stopwords = ENGLISH_STOPWORDS
+
+    def __init__(self, options: dict[str, str]) -> None:
+        super().__init__(options)
+        self.stemmer = snowballstemmer.stemmer("english")
+
+    def split(self, text: str) -> list[str]:
+        """Return the words of a text: English ones, and every pair of neighbouring Chinese characters."""
+        runs = re.findall(r"[\u4e00-\u9fff]+|[A-Za-z0-9_]+", text)
+        pairs = [["".join(pair) for pair in pairwise(run)] if "\u4e00" <= run[0] <= "\u9fff" else [run] for run in runs]
+        return [word for words in pairs for word in words]
+
+    def stem(self, word: str) -> str:
+        return str(self.stemmer.stemWord(word.lower()))
+
+    def word_filter(self, word: str) -> bool:
+        return len(word) > 1 and word not in self.stopwords
 
 
 def skip_field(app: Sphinx, kind: str, name: str, value: object, *_: object) -> bool | None:
@@ -110,4 +139,7 @@ def setup(app: Sphinx) -> None:
     app.connect("builder-inited", mistakes.write)
     app.connect("autodoc-skip-member", skip_field)
     app.connect("doctree-read", forget_the_machine)
+    app.connect("doctree-read", lessons.mark_boxes)
+    app.connect("doctree-read", lessons.fold_hints)
+    app.connect("html-page-context", lessons.set_language)
     app.connect("doctree-resolved", warn_of_missing_alt)
