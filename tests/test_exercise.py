@@ -401,6 +401,7 @@ def test_the_settings_of_the_notebook_do_not_reach_the_attempt():
     def attempt(x):
         assert torch.ones(1).dtype == torch.float32
         assert torch.is_grad_enabled()
+        assert torch.get_num_threads() == 1  # what is tiny gains nothing by more, and waits where cores are busy
         return torch.rand(3)
 
     try:
@@ -479,6 +480,7 @@ def test_in_a_notebook_the_solution_is_highlighted(monkeypatch, capsys):
         (torch.ones(4, 5), torch.zeros(4, 5), r"differs in 20 of 20 places; at \[0, 0\] it is 1, expected 0"),
         (torch.tensor([1]), torch.tensor([True]), r"dtype torch\.int64, expected torch\.bool\.$"),
         (1, Words("nothing"), "is 1, expected nothing"),
+        (Words("a whole model"), {"a": 1}, "is a whole model, expected a dictionary"),
         (torch.tensor(2.0), 2.0, r"is a Tensor, expected a Python number: `\.item\(\)`"),
         (np.float64(2.0), 2.0, "expected a Python number"),
         (True, 1, "is True, expected the number 1"),
