@@ -498,6 +498,8 @@ def test_in_a_notebook_the_solution_is_highlighted(monkeypatch, capsys):
         ((1, 3), (1, 2), r"is \(1, 3\), expected \(1, 2\)"),
         ((torch.ones(1), 3), (torch.ones(1), 2), r"your result\[1\] is 3, expected 2"),
         ({"a": 1}, {"b": 1}, r"has the keys \['a'\], expected \['b'\]"),
+        (dict.fromkeys("abcdefxy"), dict.fromkeys("abcdefgh"), r"your result lacks the keys \['g', 'h'\]"),
+        (dict.fromkeys("abcdefgh"), dict.fromkeys("abcdefg"), r"your result has the keys \['h'\] too many"),
         ({"a": 1}, {"a": 2}, r"your result\['a'\] is 1, expected 2"),
         ([1], {"a": 2}, "is a list, expected a dictionary"),
         (3, {"a": 2}, "is an int, expected a dictionary"),
