@@ -333,6 +333,12 @@ def load_and_set_one(model, path):
     return model
 
 
+def load_and_set_children(model, path):
+    for module in load(model, path).children():
+        module.eval()
+    return model
+
+
 def load_and_return_nothing(model, path):
     load(model, path).eval()
 
@@ -360,6 +366,12 @@ load_for_inference.mistakes(
         "`model.training = False` reaches one module; `eval()` reaches those inside it, too": load_and_set_one,
         "`eval()` of the dropout layers alone leaves the other modules in training mode, such as batch normalisation; "
         "`model.eval()` reaches all": load_and_freeze_dropout,
+        "the layers inside are in evaluation mode, and the model itself is not; `model.eval()` reaches all": (
+            load_and_set_children
+        ),
+        "that is the state dict; the model itself is asked for": lambda model, path: (
+            load(model, path).eval().state_dict()
+        ),
         "`return model` is missing at the end; `return model.eval()` does it, too": load_and_return_nothing,
         "`load_state_dict` returns a report on the names; the model itself is asked for": load_and_return_report,
         "`eval` needs its parentheses": lambda model, path: load(model, path).eval().eval,
@@ -416,7 +428,7 @@ def names_and_prefixes():
         (("model.encoder.0.bias", "model.encoder.model.encoder.bias", "model.head.bias"), "model.encoder.", "net."),
         (("net.a.weight", "net.net.weight", "other.net.bias"), "net.", "net.net."),
         (("_orig_mod.a", "b", "a_orig_mod.b"), "_orig_mod.", "m."),
-        (("weight", "bias"), "weight", "scale"),
+        (("net.weight", "weight.net", "net"), "net", "body"),
         (("weight", "bias"), "net.", "body."),
         ((), "net.", "body."),
     ):
@@ -476,6 +488,9 @@ rename_keys.mistakes(
         "a regular expression takes a dot for any letter; `startswith` takes it for a dot": rename(
             lambda name, old, new: re.sub(f"^{old}", new, name)
         ),
+        "`net.` and `body.` are written into your code; use the arguments `old` and `new`": rename(
+            lambda name, old, new: "body." + name.removeprefix("net.") if name.startswith("net.") else name
+        ),
         "a prefix may have two dots, or none; you compare it with what stands before the first dot": rename(
             rename_up_to_dot
         ),
@@ -502,10 +517,12 @@ def load_and_train(attempt, model, state_dict):
     """Observe a model that a state dict fits in part, and that dictionary when the model has changed."""
     result = attempt(model, state_dict)
     observed = {"after your code, `model.state_dict()`": numbers(model)}
-    fitting = load_matching.answer(copy.deepcopy(model), state_dict)
-    if any(name not in fitting and not model.state_dict()[name].equal(state_dict[name]) for name in state_dict):
+    expected = load_matching.answer(copy.deepcopy(model), state_dict)
+    if any(name not in expected and not model.state_dict()[name].equal(state_dict[name]) for name in state_dict):
         return observed  # what fits has not arrived, so the list says little
     observed["your result"] = Words("what `load_state_dict` returns") if hasattr(result, "missing_keys") else result
+    if isinstance(result, list) and result != expected and sorted(map(str, result)) == sorted(expected):
+        observed["your result"] = Words("a list of the right names in another order")
     observed["what is in training mode after your code"] = listed(in_training(model))
     kept = copy.deepcopy(state_dict)
     with torch.no_grad():
@@ -671,7 +688,7 @@ load_matching.mistakes(
         "these are all names in `state_dict`": match(lambda model, state_dict, *_: list(state_dict)),
         "these are all names of the model": match(lambda model, *_: list(model.state_dict())),
         "that is how many were left out; their names are asked for": match(lambda *things: len(left_out(*things))),
-        "the names are right, in another order; keep that of `state_dict`": match(lambda *t: sorted(left_out(*t))),
+        "keep the order of `state_dict`; a comprehension over it does": match(lambda *t: left_out(*t)[::-1]),
         "a set has no order; return a list, in the order of `state_dict`": match(
             lambda *things: set(left_out(*things))
         ),
@@ -763,8 +780,9 @@ is_safe.mistakes(
         "`weights_only=True` raises an error where it refuses; catch it, and return False": lambda path: (
             [read(path)] != []
         ),
-        "that is False whatever the file is. `is []` and `is None` ask for one and the same object, which a new list "
-        "never is; `== []` compares": lambda path: get_unsafe_globals_in_checkpoint(path) is None,
+        "that is False whatever the file is. Is the list compared with an empty one, by `==`?": lambda path: (
+            get_unsafe_globals_in_checkpoint(path) is None
+        ),
         "these are words; True or False is asked for": lambda path: (
             "safe" if get_unsafe_globals_in_checkpoint(path) == [] else "unsafe"
         ),
@@ -793,6 +811,8 @@ def read_state(path):
         return Words("not there")
     if not path.stat().st_size:
         return Words("empty")
+    if not zipfile.is_zipfile(path):
+        return Words("not one of `torch.save`")
     try:
         content = read(path)
     except Exception:
@@ -968,7 +988,7 @@ keep_best.mistakes(
         "it is saved for a higher loss; a lower one is better": keep_with(
             lambda loss, best: loss > best, lambda loss, best: max(loss, best)
         ),
-        "`min(loss, best)` of nan is nan. Decide with `loss < best`, and return `best` if that is false": keep_with(
+        "nan is never the lower one, though `min` may give it; without `loss < best`, return `best`": keep_with(
             lambda loss, best: loss < best, min
         ),
         "the newest loss is not always the lowest; without a save, return `best`": keep_with(
@@ -1002,12 +1022,12 @@ def momentum(parameters):
 
 
 def start(optimize):
-    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 1))
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Dropout(0.5), nn.Linear(2, 1))
     return model, optimize(model.parameters())
 
 
 def train(model, optimizer, steps):
-    x = torch.tensor([[1.0, -2.0, 0.5], [0.0, 1.0, 2.0], [3.0, 1.0, -1.0], [-1.0, 0.5, 1.5]])
+    x = torch.tensor([[1.0, -2.0], [0.0, 1.0], [3.0, 1.0], [-1.0, 0.5]])
     for _ in range(steps):
         loss = nn.functional.mse_loss(model(x), x.sum(dim=1, keepdim=True))
 
@@ -1113,12 +1133,6 @@ def restore_settings(path, model, optimizer):
     return restore_parts("model", "random_state")(path, model, optimizer)
 
 
-def restore_and_draw(path, model, optimizer):
-    steps = restore_all(path, model, optimizer)
-    model(torch.ones(2, 3))
-    return steps
-
-
 restore.mistakes(
     {
         "the model was not loaded": restore_parts("optimizer", "random_state"),
@@ -1162,7 +1176,7 @@ restore.mistakes(
 
 def makes_no_numbers(attempt, problem):
     """Expect a model on a device without numbers, so that one of any size fits."""
-    made = []
+    made: list[str] = []
 
     def build():
         model = nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5))
@@ -1367,7 +1381,9 @@ def outline_as(change):
 
 outline.mistakes(
     {
-        "a shape is a `torch.Size`; `list(tensor.shape)` makes a list of it": outline_as(lambda tensor: tensor.shape),
+        "a shape is a `torch.Size`, a kind of tuple; `list(tensor.shape)` makes a list of it": outline_as(
+            lambda tensor: tensor.shape
+        ),
         "these are the tensors; their shapes are asked for, `list(tensor.shape)`": outline_as(lambda tensor: tensor),
         "these are element counts; `shape` has the sizes": outline_as(lambda tensor: tensor.numel()),
         "these are the numbers of dimensions; `shape` has the sizes": outline_as(lambda tensor: tensor.ndim),
