@@ -5,6 +5,7 @@ import io
 import math
 import os
 import re
+import sys
 import tempfile
 import warnings
 import zipfile
@@ -148,6 +149,24 @@ fares.mistakes(
         "a state dict is a dictionary from names to tensors; the model has it, `.state_dict()`": lambda: nn.Linear(
             2, 3
         ),
+        "`weight` and `bias` have changed places": lambda: {"weight": BIAS, "bias": WEIGHT},
+        "the rows belong to the firms in the order of the table, Ada first": lambda: {
+            "weight": WEIGHT.flip(0),
+            "bias": BIAS.flip(0),
+        },
+        "the model does not know of firms; the two names are `weight` and `bias`": lambda: {
+            "Ada": WHOLE_TABLE[0],
+            "Bo": WHOLE_TABLE[1],
+            "Chen": WHOLE_TABLE[2],
+        },
+        "`weight` is a table: a pair of brackets for each firm, and one around them": lambda: {
+            "weight": WEIGHT.flatten(),
+            "bias": BIAS,
+        },
+        "float64 was asked for; `torch.tensor` of floats gives float32": lambda: {
+            "weight": WEIGHT.double(),
+            "bias": BIAS.double(),
+        },
     }
 )
 
@@ -252,6 +271,12 @@ snapshot.mistakes(
         "these are the names alone; a snapshot has a tensor for each": lambda model: list(model.state_dict()),
         "`requires_grad_(False)` freezes the model; leave it as it is, since it is trained on": lambda model: (
             copy.deepcopy(model.requires_grad_(False).state_dict())
+        ),
+        "the parameters require gradients, and a snapshot does not: `.detach()`, or the tensors of `state_dict()`": (
+            lambda model: {name: t.clone() for name, t in (*model.named_parameters(), *model.named_buffers())}
+        ),
+        "these are the tensors without their names; a dictionary has both": lambda model: list(
+            copy.deepcopy(model.state_dict()).values()
         ),
     }
 )
@@ -422,7 +447,7 @@ rename_keys.example(
 @rename_keys.inputs
 def names_and_prefixes():
     for names, old, new in (
-        (("net.0.weight", "subnet.weight", "net.net.bias", "network", "tne.bias"), "net.", "body."),
+        (("net.0.weight", "subnet.weight", "net.net.bias", "network", "net.a.net.bias"), "net.", "body."),
         (("output.weight", "extra.output.bias", "extra.bias"), "output", "classifier"),
         (("module.output.weight", "module.module.bias", "extra.bias"), "module.", ""),
         (("model.encoder.0.bias", "model.encoder.model.encoder.bias", "model.head.bias"), "model.encoder.", "net."),
@@ -459,6 +484,21 @@ def rename_first(state_dict, old, new):
 def rename_up_to_dot(name, old, new):
     first, dot, rest = name.partition(".")
     return new + rest if first + dot == old else name
+
+
+def rename_until_the_first_other(state_dict, old, new):
+    renamed = {}
+    for name, tensor in state_dict.items():
+        if not name.startswith(old):
+            break
+        renamed[new + name.removeprefix(old)] = tensor
+    return renamed
+
+
+def remove_all(name, old, new):
+    while name.startswith(old):
+        name = name.removeprefix(old)
+    return new + name
 
 
 rename_keys.mistakes(
@@ -508,6 +548,28 @@ rename_keys.mistakes(
         ),
         "these are the new names alone; each has its tensor": lambda state_dict, old, new: list(
             rename_keys.answer(state_dict, old, new)
+        ),
+        "`split` cuts at every place where the prefix stands, and the part after the first is not the whole rest": (
+            where_it_begins(lambda name, old, new: new + name.split(old)[1])
+        ),
+        "the prefix was taken away wherever it stands; `name.removeprefix(old)` takes away the beginning, once": (
+            where_it_begins(lambda name, old, new: new + name.replace(old, ""))
+        ),
+        "the prefix was taken away again and again; once is enough": where_it_begins(remove_all),
+        "`strip` takes away single letters, at both ends; `name.removeprefix(old)` takes away the whole word, once": (
+            where_it_begins(lambda name, old, new: new + name.strip(old))
+        ),
+        "the old names are there beside the new ones": lambda state_dict, old, new: (
+            state_dict | rename_keys.answer(state_dict, old, new)
+        ),
+        "`new` was put behind the name; it belongs before it": where_it_begins(
+            lambda name, old, new: name.removeprefix(old) + new
+        ),
+        "your code stops at the first name that does not begin with the prefix; it stays, and the next come after it": (
+            rename_until_the_first_other
+        ),
+        "`endswith` looks at the end of a name; `startswith` looks at its beginning": rename(
+            lambda name, old, new: new + name.removeprefix(old) if name.endswith(old) else name
         ),
     }
 )
@@ -698,6 +760,7 @@ load_matching.mistakes(
         "with `assign=True` the model takes these tensors for its own; without it, it copies": match(
             left_out, assign=True
         ),
+        "a tuple cannot grow; a list is asked for, in brackets": match(lambda *things: tuple(left_out(*things))),
     }
 )
 
@@ -786,6 +849,7 @@ is_safe.mistakes(
         "these are words; True or False is asked for": lambda path: (
             "safe" if get_unsafe_globals_in_checkpoint(path) == [] else "unsafe"
         ),
+        "that is what the file holds; True or False is asked for": read,
     }
 )
 
@@ -1010,6 +1074,9 @@ keep_best.mistakes(
         "buffers are missing in the file; `state_dict()` has them": save_with(
             lambda model: {name: p.detach() for name, p in model.named_parameters()}
         ),
+        "these are both losses; the lower one is asked for": keep_with(
+            lambda loss, best: loss < best, lambda loss, best: (loss, best)
+        ),
     }
 )
 
@@ -1167,6 +1234,7 @@ restore.mistakes(
         "the model and the optimizer are in the arguments already; the number of finished steps is asked for": (
             lambda path, model, optimizer: restore_all(path, model, optimizer) >= 0 and (model, optimizer)
         ),
+        "that is a text; the number is asked for": lambda *inputs: str(restore_all(*inputs)),
     }
 )
 
@@ -1290,6 +1358,18 @@ file_bytes.mistakes(
         "`build` is a function; with parentheses, `build()`, it returns the model": lambda build: add_bytes(
             build.state_dict().values()
         ),
+        "that is the last tensor alone; add them all up": on_meta(
+            lambda tensors, _: tensors[-1].nbytes if tensors else 0
+        ),
+        "not every number has 8 bytes: a float32 has 4. Ask each tensor for its `element_size()`": on_meta(
+            lambda tensors, _: 8 * add_numels(tensors)
+        ),
+        "the sizes of a shape are multiplied, as `numel()` does, and not added": on_meta(
+            lambda tensors, _: sum(sum(tensor.shape) * tensor.element_size() for tensor in tensors)
+        ),
+        "`sys.getsizeof` measures the Python object, not the numbers of the tensor": on_meta(
+            lambda tensors, _: sum(map(sys.getsizeof, tensors))
+        ),
     }
 )
 
@@ -1299,6 +1379,8 @@ file_bytes.mistakes(
 
 def in_words(value):
     """Return words for a tensor, whatever its numbers and its device are."""
+    if callable(value):
+        return Words("a method")
     return Words("a tensor") if isinstance(value, Tensor) else value
 
 
@@ -1411,6 +1493,12 @@ outline.mistakes(
         "these are pairs in a list; a dictionary is asked for": lambda path: [
             (name, list(tensor.shape)) for name, tensor in read(path, map_location="meta").items()
         ],
+        "the sizes are in the opposite order": outline_as(lambda tensor: list(tensor.shape)[::-1]),
+        "that is how many numbers there are in all; the shape has a size for each dimension": outline_as(
+            lambda tensor: [tensor.numel()]
+        ),
+        "a dimension of size 1 is part of the shape": outline_as(lambda tensor: list(tensor.squeeze().shape)),
+        "`size` is a method, and needs its parentheses; `shape` needs none": outline_as(lambda tensor: tensor.size),
     }
 )
 
@@ -1577,5 +1665,17 @@ average_files.mistakes(
         'a file that was saved on a machine with CUDA cannot be loaded on one without; with `map_location="cpu"` it '
         "can": combine(mean, map_location=None),
         "tensors belong together by their names; in the files, these may stand in another order": mean_by_place,
+        "`cat` joins the rows of the files to one long tensor; `stack` gives each file a place of its own, and "
+        "`mean(dim=0)` averages over them": combine(lambda tensors: torch.cat(tensors).mean(dim=0)),
+        "`//` rounds down; `/` does not": combine(lambda tensors: sum(tensors) // len(tensors)),
+        "`//` rounds down, and whole numbers are not to be averaged": combine(
+            lambda tensors: sum(tensors) // len(tensors), whole=lambda tensors: sum(tensors) // len(tensors)
+        ),
+        "the whole numbers are the largest of all files; take those of the first": combine(
+            mean, whole=lambda tensors: torch.stack(tensors).max(0).values
+        ),
+        "`dim=0` of the stack counts the files; you averaged over dimension 1": combine(
+            lambda tensors: torch.stack(tensors).mean(dim=1)
+        ),
     }
 )
