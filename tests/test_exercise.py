@@ -401,6 +401,7 @@ def test_the_settings_of_the_notebook_do_not_reach_the_attempt():
     def attempt(x):
         assert torch.ones(1).dtype == torch.float32
         assert torch.is_grad_enabled()
+        assert torch.get_num_threads() == 1  # what is tiny gains nothing by more, and waits where cores are busy
         return torch.rand(3)
 
     try:
@@ -479,6 +480,7 @@ def test_in_a_notebook_the_solution_is_highlighted(monkeypatch, capsys):
         (torch.ones(4, 5), torch.zeros(4, 5), r"differs in 20 of 20 places; at \[0, 0\] it is 1, expected 0"),
         (torch.tensor([1]), torch.tensor([True]), r"dtype torch\.int64, expected torch\.bool\.$"),
         (1, Words("nothing"), "is 1, expected nothing"),
+        (Words("a whole model"), {"a": 1}, "is a whole model, expected a dictionary"),
         (torch.tensor(2.0), 2.0, r"is a Tensor, expected a Python number: `\.item\(\)`"),
         (np.float64(2.0), 2.0, "expected a Python number"),
         (True, 1, "is True, expected the number 1"),
@@ -496,6 +498,8 @@ def test_in_a_notebook_the_solution_is_highlighted(monkeypatch, capsys):
         ((1, 3), (1, 2), r"is \(1, 3\), expected \(1, 2\)"),
         ((torch.ones(1), 3), (torch.ones(1), 2), r"your result\[1\] is 3, expected 2"),
         ({"a": 1}, {"b": 1}, r"has the keys \['a'\], expected \['b'\]"),
+        (dict.fromkeys("abcdefxy"), dict.fromkeys("abcdefgh"), r"your result lacks the keys \['g', 'h'\]"),
+        (dict.fromkeys("abcdefgh"), dict.fromkeys("abcdefg"), r"your result has the keys \['h'\] too many"),
         ({"a": 1}, {"a": 2}, r"your result\['a'\] is 1, expected 2"),
         ([1], {"a": 2}, "is a list, expected a dictionary"),
         (3, {"a": 2}, "is an int, expected a dictionary"),

@@ -1,72 +1,132 @@
-"""Answers that learners give to the exercises of notebook 07, and what the reply to each must say."""
+"""Answers to the exercises of notebook 07: right ones in other styles, and wrong ones that are no known mistakes."""
 
 import copy
 import io
-import math
-import re
 import shutil
+from collections import OrderedDict
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from tutorial_utils.checkpoints import write_atomically
 
-WEIGHT = torch.tensor([[2.0, 0.5], [1.5, 0.75], [2.5, 0.25]])
-EVERYTHING = "model", "optimizer", "random_state"
-BIAS = torch.tensor([3.0, 4.0, 1.0])
+
+def make_model():
+    model = nn.Linear(2, 3)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[2, 0.5], [1.5, 0.75], [2.5, 0.25]]))
+        model.bias.copy_(torch.tensor([3, 4, 1]))
+    return model
 
 
 def read(path, **options):
     return torch.load(path, weights_only=True, **options)
 
 
-# ------------------------------------------------------------------------------------------------- load_for_inference
+# ------------------------------------------------------------------------------------------------- snapshot
 
 
-def load(model, path):
-    model.load_state_dict(read(path))
+def snapshot_through_a_file(model):
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    return read(file)
 
 
-def load_without_eval(model, path):
-    load(model, path)
+def snapshot_in_a_loop(model):
+    best = OrderedDict()
+    for name, tensor in model.state_dict().items():
+        best[name] = torch.zeros_like(tensor).copy_(tensor)
+    return best
+
+
+def snapshot_parameters_and_share_buffers(model):
+    copies = {name: p.detach().clone() for name, p in model.named_parameters()}
+    return dict(model.state_dict()) | copies
+
+
+def snapshot_and_zero(model):
+    best = copy.deepcopy(model.state_dict())
+    for p in model.parameters():
+        p.data.zero_()
+    return best
+
+
+def snapshot_by_name(model):
+    return {"weight": model.weight.detach().clone(), "bias": model.bias.detach().clone()}
+
+
+# ------------------------------------------------------------------------------------------- load_for_inference
+
+
+def load_before_eval(model, path):
+    model.train(False)
+    state = torch.load(str(path), map_location="cpu", weights_only=True)
+    model.load_state_dict(state, strict=True)
     return model
 
 
-def load_without_return(model, path):
-    load(model, path)
-    model.eval()
-
-
-def load_one_layer_eval(model, path):
-    load(model, path)
-    model.training = False
+def load_by_copying(model, path):
+    own = model.state_dict()
+    for name, tensor in read(path).items():
+        own[name].copy_(tensor)
+    for module in model.modules():
+        module.training = False
     return model
 
 
-def load_and_return_method(model, path):
-    load(model, path)
+def load_assigned(model, path):
+    model.load_state_dict(read(path, mmap=True), assign=True)
     model.eval()
-    return model.eval
+    return model
 
 
-def read_only(model, path):
-    read(path)
+def load_with(*modes, answer=lambda model: model.eval(), **options):
+    def attempt(model, path):
+        model.load_state_dict(torch.load(path, **options))
+        return answer(model)
+
+    return attempt
+
+
+def load_over_the_file(model, path):
+    torch.save(model.state_dict(), path)
     return model.eval()
 
 
-def load_into_copy(model, path):
-    other = copy.deepcopy(model)
-    load(other, path)
-    return other.eval()
+def load_into_a_name(model, path):
+    model = torch.load(path, weights_only=True)
+    return model.eval()
 
 
-def load_unsafe(model, path):
-    model.load_state_dict(torch.load(path, weights_only=False))
+def load_without_gradients(model, path):
+    torch.set_grad_enabled(False)
+    model.load_state_dict(read(path))
     return model.eval()
 
 
 # ------------------------------------------------------------------------------------------------- rename_keys
+
+
+def rename_by_length(state_dict, old, new):
+    return {new + key[len(old) :] if key[: len(old)] == old else key: value for key, value in state_dict.items()}
+
+
+def rename_a_copy(state_dict, old, new):
+    result = OrderedDict(state_dict)
+    for key in list(result):
+        if key.startswith(old):
+            result[new + key.removeprefix(old)] = result.pop(key)
+    return result
+
+
+def rename_with_replace(state_dict, old, new):
+    names = [name.replace(old, new, 1) if name.startswith(old) else name for name in state_dict]
+    return dict(zip(names, state_dict.values(), strict=True))
 
 
 def rename_in_place(state_dict, old, new):
@@ -76,81 +136,97 @@ def rename_in_place(state_dict, old, new):
     return state_dict
 
 
-def rename_with_lstrip(state_dict, old, new):
-    return {new + name.lstrip(old) if name.startswith(old) else name: tensor for name, tensor in state_dict.items()}
-
-
-def rename_all_of_a_match(state_dict, old, new):
-    return {name.replace(old, new) if name.startswith(old) else name: tensor for name, tensor in state_dict.items()}
-
-
-def rename_and_drop(state_dict, old, new):
-    return {new + name.removeprefix(old): tensor for name, tensor in state_dict.items() if name.startswith(old)}
+def rename_while_looping(state_dict, old, new):
+    for name in state_dict:
+        if name.startswith(old):
+            state_dict[new + name.removeprefix(old)] = state_dict.pop(name)
+    return state_dict
 
 
 # ------------------------------------------------------------------------------------------------- load_matching
 
 
-def find_matching(model, state_dict):
+def match_by_copying(model, state_dict):
+    own, left = model.state_dict(), []
+    for name in state_dict:
+        if name not in own or own[name].size() != state_dict[name].size():
+            left.append(name)
+            continue
+        own[name].copy_(state_dict[name])
+    return left
+
+
+def match_by_merging(model, state_dict):
     own = model.state_dict()
-    return {name: tensor for name, tensor in state_dict.items() if name in own and own[name].shape == tensor.shape}
+    fits = {n: t for n, t in state_dict.items() if n in own and list(t.shape) == list(own[n].shape)}
+    model.load_state_dict({**own, **fits})
+    return [n for n in state_dict if n not in fits]
 
 
-def match(answer, **options):
-    """Load what matches, and return what `answer` makes of the model, the state dict, and what was loaded."""
-
-    def attempt(model, state_dict):
-        matching = find_matching(model, state_dict)
-        result = model.load_state_dict(matching, strict=False, **options)
-        return answer(model, state_dict, matching, result)
-
-    return attempt
+def match_with_parameters_and_buffers(model, state_dict):
+    own = dict(model.named_parameters()) | dict(model.named_buffers())
+    left = list(filter(lambda name: name not in own or own[name].shape != state_dict[name].shape, state_dict))
+    model.load_state_dict({name: t for name, t in state_dict.items() if name not in left}, strict=False)
+    return left
 
 
-def left_out(model, state_dict, matching, result):
-    return [name for name in state_dict if name not in matching]
-
-
-def match_and_forget(model, state_dict):
-    matching = find_matching(model, state_dict)
-    return [name for name in state_dict if name not in matching]
-
-
-def match_and_pop(model, state_dict):
-    matching = find_matching(model, state_dict)
-    others = [name for name in state_dict if name not in matching]
-    for name in others:
+def match_and_delete(model, state_dict):
+    left = [n for n, t in state_dict.items() if n not in model.state_dict() or model.state_dict()[n].shape != t.shape]
+    for name in left:
         del state_dict[name]
     model.load_state_dict(state_dict, strict=False)
-    return others
+    return left
 
 
-def match_parameters(model, state_dict):
-    own = dict(model.named_parameters())
-    matching = {name: tensor for name, tensor in find_matching(model, state_dict).items() if name in own}
-    model.load_state_dict(matching, strict=False)
-    return [name for name in state_dict if name not in matching]
+def match_and_evaluate(model, state_dict):
+    left = match_by_copying(model, state_dict)
+    model.eval()
+    return left
 
 
-def match_broadcast(model, state_dict):
-    own, others = model.state_dict(), []
+def match_by_data(model, state_dict):
+    own, left = dict(model.named_parameters()) | dict(model.named_buffers()), []
     for name, tensor in state_dict.items():
-        try:
-            own[name].copy_(tensor)
-        except (KeyError, RuntimeError):
-            others.append(name)
-    return others
+        if name in own and own[name].shape == tensor.shape:
+            own[name].data = tensor
+        else:
+            left.append(name)
+    return left
+
+
+def match_by_ndim(model, state_dict):
+    own = model.state_dict()
+    fits = {n: t for n, t in state_dict.items() if n in own and own[n].ndim == t.ndim}
+    model.load_state_dict(fits, strict=False)
+    return [n for n in state_dict if n not in fits]
+
+
+def match_by_shape(model, state_dict):
+    for tensor in model.state_dict().values():
+        for other in state_dict.values():
+            if other.shape == tensor.shape:
+                tensor.copy_(other)
+    return [n for n in state_dict if n not in model.state_dict()]
 
 
 # ------------------------------------------------------------------------------------------------- is_safe
 
 
-def is_loadable(path):
+def is_safe_by_loading(path):
     try:
-        torch.load(path, weights_only=False)
+        torch.load(path, weights_only=True)
     except Exception:
         return False
-    return True
+    else:
+        return True
+
+
+def is_safe_if_it_loads(path):
+    try:
+        torch.load(path, weights_only=True)
+        return True
+    except RuntimeError:
+        return False
 
 
 # ------------------------------------------------------------------------------------------------- keep_best
@@ -159,6 +235,35 @@ def is_loadable(path):
 def write(path, model):
     with write_atomically(path) as file:
         torch.save(model.state_dict(), file)
+
+
+def keep_by_renaming(path, model, loss, best):
+    if loss < best:
+        other = path.with_suffix(".tmp")
+        try:
+            torch.save({name: tensor.cpu() for name, tensor in model.state_dict().items()}, other)
+            other.replace(path)
+        finally:
+            other.unlink(missing_ok=True)
+    return min(best, loss)
+
+
+def keep_through_memory(path, model, loss, best):
+    if best > loss:
+        buffer = io.BytesIO()
+        torch.save(copy.deepcopy(model.state_dict()), buffer)
+        with write_atomically(path) as file:
+            file.write(buffer.getvalue())
+        best = loss
+    return best
+
+
+def keep_with_if_and_else(path, model, loss, best):
+    if loss < best:
+        write(path, model)
+        return loss
+    else:
+        return best
 
 
 def keep_with(writing):
@@ -190,7 +295,7 @@ def write_with_backup(path, model):
         backup.unlink(missing_ok=True)
 
 
-def write_through_memory(path, model):
+def write_from_memory(path, model):
     file = io.BytesIO()
     torch.save(model.state_dict(), file)
     path.write_bytes(file.getvalue())
@@ -202,326 +307,358 @@ def write_and_leave(path, model):
     unfinished.replace(path)
 
 
-def write_to_path(path, model):
-    with write_atomically(path):
-        torch.save(model.state_dict(), path)
+def write_and_keep_a_copy(path, model):
+    write(path, model)
+    shutil.copy(path, path.with_suffix(".copy"))
 
 
-def write_checkpoint(path, model):
-    with write_atomically(path) as file:
-        torch.save({"model": model.state_dict()}, file)
-
-
-def write_whole_model(path, model):
-    with write_atomically(path) as file:
-        torch.save(model, file)
+def write_after_deleting(path, model):
+    path.unlink(missing_ok=True)
+    write(path, model)
 
 
 def write_and_swallow(path, model):
     try:
         write(path, model)
-    except RuntimeError:
-        print("not saved")
+    except Exception as error:
+        print("not saved", error)
 
 
-def keep_every(path, model, loss, best):
-    write(path, model)
-    return min(loss, best)
+def write_parameters(path, model):
+    with write_atomically(path) as file:
+        torch.save(list(model.parameters()), file)
 
 
-def keep_if_equal(path, model, loss, best):
-    if loss > best:
-        return best
-    write(path, model)
-    return loss
+# ------------------------------------------------------------------------------------------------- restore
 
 
-def keep_minimum(path, model, loss, best):
-    if loss < best:
-        write(path, model)
-    return min(loss, best)
+def restore_in_another_order(path, model, optimizer):
+    file = torch.load(path, map_location="cpu", weights_only=True)
+    torch.random.set_rng_state(file["random_state"])
+    optimizer.load_state_dict(file["optimizer"])
+    model.load_state_dict(file["model"], strict=True)
+    return int(file["steps"])
 
 
-def keep_and_return_loss(path, model, loss, best):
-    if loss < best:
-        write(path, model)
-    return loss
+def restore_by_popping(path, model, optimizer):
+    file = read(path)
+    steps = file.pop("steps")
+    for name, part in ("model", model), ("optimizer", optimizer):
+        part.load_state_dict(file[name])
+    torch.default_generator.set_state(file["random_state"])
+    return steps
 
 
-def keep_without_return(path, model, loss, best):
-    if loss < best:
-        write(path, model)
+def restore_by_reading_often(path, model, optimizer):
+    model.load_state_dict(read(path)["model"])
+    model.train()
+    optimizer.load_state_dict(read(path)["optimizer"])
+    torch.set_rng_state(read(path)["random_state"])
+    return read(path)["steps"]
 
 
-def keep_without_file(path, model, loss, best):
-    return loss if loss < best else best
-
-
-# ------------------------------------------------------------------------------------------------ restore
-
-
-def restore_parts(*parts, answer=lambda checkpoint: checkpoint["steps"]):
-    """Return an attempt that loads these parts."""
-
+def restore_with(answer, **options):
     def attempt(path, model, optimizer):
-        checkpoint = read(path)
-        if "model" in parts:
-            model.load_state_dict(checkpoint["model"])
-        if "optimizer" in parts:
-            optimizer.load_state_dict(checkpoint["optimizer"])
-        if "random_state" in parts:
-            torch.set_rng_state(checkpoint["random_state"])
-        return answer(checkpoint)
+        file = torch.load(path, **options)
+        model.load_state_dict(file["model"])
+        optimizer.load_state_dict(file["optimizer"])
+        torch.set_rng_state(file["random_state"])
+        return answer(file)
 
     return attempt
 
 
-def restore_with_seed(path, model, optimizer):
-    torch.manual_seed(0)
-    return restore_parts("model", "optimizer")(path, model, optimizer)
+def restore_wrong_entries(path, model, optimizer):
+    model.load_state_dict(read(path)["optimizer"])
 
 
-def restore_assigned(path, model, optimizer):
-    model.load_state_dict(read(path)["model"], assign=True)
-    return restore_parts("optimizer", "random_state")(path, model, optimizer)
+def restore_into_names(path, model, optimizer):
+    file = read(path)
+    model = file["model"]  # noqa: F841
+    optimizer = file["optimizer"]  # noqa: F841
+    torch.set_rng_state(file["random_state"])
+    return file["steps"]
 
 
-def restore_for_inference(path, model, optimizer):
-    model.eval()
-    return restore_parts(*EVERYTHING)(path, model, optimizer)
+def restore_seed(path, model, optimizer):
+    file = read(path)
+    model.load_state_dict(file["model"])
+    optimizer.load_state_dict(file["optimizer"])
+    torch.manual_seed(file["steps"])
+    return file["steps"]
 
 
 # ------------------------------------------------------------------------------------------------- file_bytes
 
 
-def on_meta(count):
-    """Return an attempt that makes the model on the meta device, and gives it to `count`."""
-
-    def attempt(build):
-        with torch.device("meta"):
-            model = build()
-        return count(model)
-
-    return attempt
+def count_with_nbytes(build):
+    with torch.device("meta"):
+        return sum(tensor.nbytes for tensor in build().state_dict().values())
 
 
-def count_parameters(model):
-    return sum(parameter.numel() for parameter in model.parameters())
+def count_under_fake_tensors(build):
+    total = 0
+    with FakeTensorMode():
+        for tensor in build().state_dict().values():
+            total += tensor.untyped_storage().nbytes()
+    return total
 
 
-def count_numbers(model):
-    return sum(tensor.numel() for tensor in model.state_dict().values())
+def count_in_a_loop(build):
+    total = 0
+    before = torch.get_default_device()
+    torch.set_default_device("meta")
+    try:
+        model = build()
+    finally:
+        torch.set_default_device(before)
+    for name in model.state_dict():
+        tensor = model.state_dict()[name]
+        total += int(np.prod(tensor.shape)) * tensor.dtype.itemsize
+    return total
 
 
-def count_bytes(model):
-    return sum(tensor.nbytes for tensor in model.state_dict().values())
+def count_saved_bytes(build):
+    file = io.BytesIO()
+    torch.save(build().state_dict(), file)
+    return len(file.getvalue())
+
+
+def count_with_numbers(build):
+    return sum(tensor.nbytes for tensor in build().state_dict().values())
+
+
+def count_after_moving(build):
+    return sum(tensor.nbytes for tensor in build().to("meta").state_dict().values())
+
+
+def count_and_leave_the_device(build):
+    torch.set_default_device("meta")
+    return sum(tensor.nbytes for tensor in build().state_dict().values())
+
+
+# ------------------------------------------------------------------------------------------------- outline
+
+
+def outline_in_a_loop(path):
+    result = {}
+    for name, tensor in torch.load(str(path), map_location=torch.device("meta"), weights_only=True).items():
+        result[name] = [size for size in tensor.size()]  # noqa: C416
+    return result
+
+
+def outline_under_fake_tensors(path):
+    with FakeTensorMode():
+        return {name: list(tensor.shape) for name, tensor in read(path).items()}
+
+
+def outline_of(path, **options):
+    return {name: list(tensor.shape) for name, tensor in torch.load(path, **options).items()}
 
 
 # ----------------------------------------------------------------------------------------------- average_files
 
 
-def combine(floats, whole=lambda tensors: tensors[0], is_float=torch.is_floating_point, **options):
-    """Return an attempt that combines float tensors with `floats`, the others with `whole`."""
+def average_step_by_step(paths):
+    result = {}
+    for number, path in enumerate(paths, start=1):
+        for name, tensor in read(path, map_location="cpu").items():
+            if number == 1:
+                result[name] = tensor.clone()
+            elif tensor.is_floating_point():
+                result[name] += (tensor - result[name]) / number
+    return result
 
+
+def average_as_double(paths):
+    states = [read(path, map_location=torch.device("cpu")) for path in paths]
+    return {
+        name: (sum(state[name].double() for state in states) / len(states)).to(tensor.dtype)
+        if torch.is_floating_point(tensor)
+        else tensor
+        for name, tensor in states[0].items()
+    }
+
+
+def average_by_stacking(paths):
+    states = [read(path, map_location={"cuda:0": "cpu"}) for path in paths]
+    stacked = {name: torch.stack([state[name] for state in states]) for name in states[0]}
+    return {name: t.mean(0) if t.dtype.is_floating_point else t[0] for name, t in stacked.items()}
+
+
+def average_with(**options):
     def attempt(paths):
-        states = [torch.load(path, **{"weights_only": True} | options) for path in paths]
-        result = {}
-        for name in states[0]:
-            tensors = [state[name] for state in states]
-            result[name] = floats(tensors) if is_float(tensors[0]) else whole(tensors)
+        states = [torch.load(path, **options) for path in paths]
+        result = dict(states[0])
+        for name, tensor in states[0].items():
+            if tensor.is_floating_point():
+                result[name] = sum(state[name] for state in states) / len(states)
         return result
 
     return attempt
 
 
-def mean(tensors):
-    return sum(tensors) / len(tensors)
+def average_in_the_loop(paths):
+    states = [read(path, map_location="cpu") for path in paths]
+    for name in states[0]:
+        return {name: torch.stack([state[name] for state in states]).float().mean(0)}
 
 
-def average_floats_only(paths):
-    result = combine(mean)(paths)
-    del result["count"]
-    return result
+def average_and_print(paths):
+    print(average_as_double(paths))
 
 
-def mean_in_pairs(tensors):
-    result = tensors[0]
-    for tensor in tensors[1:]:
-        result = (result + tensor) / 2
-    return result
+def average_as_list(paths):
+    return list(average_as_double(paths).values())
 
 
-WRONG = {
+def average_everything(paths):
+    states = [read(path, map_location="cpu") for path in paths]
+    return {name: torch.stack([state[name] for state in states]).mean(dim=0) for name in states[0]}
+
+
+RIGHT = {
     "fares": {
-        "turned": ({"weight": WEIGHT.T, "bias": BIAS}, "a row belongs to an output"),
-        "no bias": ({"weight": WEIGHT}, "they are the `bias`"),
-        "bias as a column of weight": (
-            {"weight": torch.cat([WEIGHT, BIAS[:, None]], 1)},
-            "does not depend on the inputs",
-        ),
-        "bias as a row": ({"weight": WEIGHT, "bias": BIAS[None]}, "one number per output"),
-        "minutes first": ({"weight": WEIGHT.flip(1), "bias": BIAS}, "first column is for the kilometres"),
-        "whole numbers": ({"weight": WEIGHT, "bias": BIAS.long()}, r"`\.float\(\)` converts"),
-        "lists": ({"weight": WEIGHT.tolist(), "bias": BIAS.tolist()}, r"`torch\.tensor"),
-        "a module": (nn.Linear(2, 3), "expected its state dict"),
+        "of a model": make_model().state_dict(),
+        "parameters": {"weight": make_model().weight, "bias": make_model().bias},
+        "in another order": {"bias": torch.Tensor([3, 4, 1]), "weight": make_model().weight.data},
     },
     "snapshot": {
-        "the state dict itself": (lambda model: model.state_dict(), "share the memory of the model"),
-        "a new dictionary": (lambda model: dict(model.state_dict()), "share the memory of the model"),
-        "parameters only": (lambda model: copy.deepcopy(dict(model.named_parameters())), "buffers are missing"),
-        "a copy of the model": (copy.deepcopy, "is a whole model"),
-        "with a graph": (
-            lambda model: {name: tensor.clone() for name, tensor in model.state_dict(keep_vars=True).items()},
-            "requires gradients",
-        ),
+        "clones": lambda model: {name: tensor.clone() for name, tensor in model.state_dict().items()},
+        "of a copied model": lambda model: copy.deepcopy(model).state_dict(),
+        "through a file": snapshot_through_a_file,
+        "in a loop": snapshot_in_a_loop,
     },
     "load_for_inference": {
-        "eval forgotten": (load_without_eval, "still in training mode"),
-        "return forgotten": (load_without_return, "is None, expected the model itself"),
-        "only the outer module": (load_one_layer_eval, "`eval\\(\\)` reaches them all"),
-        "the method eval": (load_and_return_method, "of type method, expected the model itself"),
-        "read, but not loaded": (read_only, "have not reached the model"),
-        "into a copy": (load_into_copy, "into the one that was passed in"),
-        "unsafe": (load_unsafe, "`weights_only=True` refuses it"),
+        "eval before": load_before_eval,
+        "by copying": load_by_copying,
+        "assigned": load_assigned,
     },
-    "rename_keys": {
-        "replace everywhere": (
-            lambda state_dict, old, new: {name.replace(old, new): tensor for name, tensor in state_dict.items()},
-            "in the middle of a name",
-        ),
-        "replace once": (
-            lambda state_dict, old, new: {name.replace(old, new, 1): tensor for name, tensor in state_dict.items()},
-            "does not begin with it",
-        ),
-        "replace after startswith": (rename_all_of_a_match, "the second `net.` stays"),
-        "every name": (
-            lambda state_dict, old, new: {new + name.removeprefix(old): tensor for name, tensor in state_dict.items()},
-            "before every name",
-        ),
-        "others lost": (rename_and_drop, "that do not begin with the prefix are lost"),
-        "in place": (rename_in_place, "changes the dictionary `state_dict`"),
-        "lstrip": (rename_with_lstrip, "`lstrip` takes away single letters"),
-        "a regular expression": (
-            lambda state_dict, old, new: {re.sub(f"^{old}", new, name): tensor for name, tensor in state_dict.items()},
-            "a dot for any letter",
-        ),
-        "nothing": (lambda state_dict, old, new: dict(state_dict), "nothing is renamed"),
-    },
+    "rename_keys": {"by length": rename_by_length, "a copy": rename_a_copy, "with replace": rename_with_replace},
     "load_matching": {
-        "not loaded": (match_and_forget, "nothing was loaded"),
-        "popped from the argument": (match_and_pop, "changes the dictionary `state_dict`"),
-        "parameters only": (match_parameters, "buffers were left out"),
-        "broadcast": (match_broadcast, "compare the shapes"),
-        "what was loaded": (match(lambda model, state, matching, result: list(matching)), "the others are asked for"),
-        "missing and unexpected": (match(lambda *things: things[-1]), "what `load_state_dict` returns"),
-        "missing keys": (match(lambda *things: things[-1].missing_keys), "that got nothing"),
-        "unexpected keys": (match(lambda *things: things[-1].unexpected_keys), "only what you gave it"),
-        "unknown names only": (
-            match(lambda model, state, *_: [name for name in state if name not in model.state_dict()]),
-            "names with another shape",
-        ),
-        "known names only": (
-            match(
-                lambda model, state, matching, _: [n for n in model.state_dict() if n in state and n not in matching]
-            ),
-            "names that the model has not at all",
-        ),
-        "another order": (match(lambda *things: sorted(left_out(*things))), "another order"),
-        "a set": (match(lambda *things: set(left_out(*things))), "is a set, expected a list"),
-        "no return": (match(lambda *things: None), "is a `return` missing"),
-        "assigned": (match(left_out, assign=True), "share memory"),
+        "by copying": match_by_copying,
+        "merged": match_by_merging,
+        "parameters and buffers": match_with_parameters_and_buffers,
     },
     "is_safe": {
-        "the list": (get_unsafe_globals_in_checkpoint, "is it empty"),
-        "turned": (lambda path: bool(get_unsafe_globals_in_checkpoint(path)), "have changed places"),
-        "always": (lambda path: True, "is True, expected False"),
-        "by loading": (is_loadable, "got its way"),
-        "no return": (lambda path: None, "is a `return` missing"),
+        "not": lambda path: not get_unsafe_globals_in_checkpoint(path),
+        "len": lambda path: len(get_unsafe_globals_in_checkpoint(path)) == 0,
+        "by loading": is_safe_by_loading,
     },
     "keep_best": {
-        "not saved": (keep_without_file, "There is no file at `path` yet"),
-        "saved every time": (keep_every, "only for a lower loss"),
-        "saved if equal": (keep_if_equal, "only for a lower loss"),
-        "the minimum with nan": (keep_minimum, r"`min\(nan, 0.5\)` is nan"),
-        "the loss": (keep_and_return_loss, "the loss is not the best one"),
-        "no return": (keep_without_return, "is a `return` missing"),
-        "the whole model": (keep_with(write_whole_model), "and not the model"),
-        "over the old file": (keep_with(write_over), "the old one is already gone"),
-        "with a backup": (keep_with(write_with_backup), "the old one is already gone"),
-        "to the path": (keep_with(write_to_path), "save to `file`, and not to `path`"),
-        "a dictionary around": (keep_with(write_checkpoint), "nothing around it"),
-        "through memory": (keep_with(write_through_memory), "into the old file itself"),
-        "error swallowed": (keep_with(write_and_swallow), "Do not catch the error"),
-        "unfinished file left": (keep_with(write_and_leave), "leaves 'best.tmp' behind"),
-        "the old best": (lambda path, model, loss, best: write(path, model) or best, "that is the old one"),
-        "infinity": (lambda path, model, loss, best: math.inf, "that is the old one"),
+        "by renaming": keep_by_renaming,
+        "through memory": keep_through_memory,
+        "if and else": keep_with_if_and_else,
+        "a helper": keep_with(write),
     },
     "restore": {
-        "model only": (restore_parts("model"), "the optimizer and the random state were not loaded"),
-        "no optimizer": (restore_parts("model", "random_state"), "the optimizer, with its momentum, was not loaded"),
-        "no random state": (restore_parts("model", "optimizer"), "the random state was not loaded"),
-        "a seed": (restore_with_seed, "go on from somewhere else"),
-        "assigned": (restore_assigned, "parameters of the model any more"),
-        "evaluation mode": (restore_for_inference, "in evaluation mode"),
-        "no model": (restore_parts("optimizer", "random_state"), "the model was not loaded"),
-        "no return": (restore_parts(*EVERYTHING, answer=lambda _: None), "is a `return` missing"),
-        "the checkpoint": (restore_parts(*EVERYTHING, answer=lambda checkpoint: checkpoint), "its entry `steps`"),
-        "a fixed number": (restore_parts(*EVERYTHING, answer=lambda _: 2), "return the entry `steps`"),
+        "another order": restore_in_another_order,
+        "by popping": restore_by_popping,
+        "read often": restore_by_reading_often,
     },
-    "file_bytes": {
-        "parameters": (on_meta(lambda model: 4 * count_parameters(model)), "the buffers are in the file"),
-        "numbers of parameters": (on_meta(count_parameters), "numbers of the parameters, not their bytes"),
-        "numbers": (on_meta(count_numbers), "counts the numbers, not their bytes"),
-        "four bytes each": (on_meta(lambda model: 4 * count_numbers(model)), "an int64, which has 8 bytes"),
-        "MiB": (on_meta(lambda model: count_bytes(model) / 2**20), "these are MiB"),
-        "with numbers": (lambda build: count_bytes(build()), "with all its numbers"),
-        "meta too late": (lambda build: count_bytes(build().to("meta")), "with all its numbers"),
-        "no return": (on_meta(lambda model: None), "is a `return` missing"),
-    },
+    "file_bytes": {"nbytes": count_with_nbytes, "fake tensors": count_under_fake_tensors, "a loop": count_in_a_loop},
     "outline": {
-        "numbers read": (
-            lambda path: {name: list(tensor.shape) for name, tensor in read(path).items()},
-            "has read all the numbers",
-        ),
-        "sizes": (
-            lambda path: {name: tensor.shape for name, tensor in read(path, map_location="meta").items()},
-            r"`list\(tensor\.shape\)` makes a list",
-        ),
-        "tensors": (lambda path: read(path, map_location="meta"), "their shapes are asked for"),
-        "numbers of numbers": (
-            lambda path: {name: tensor.numel() for name, tensor in read(path, map_location="meta").items()},
-            "`shape` has the sizes",
-        ),
-        "names": (lambda path: list(read(path, map_location="meta")), "is a list, expected a dictionary"),
+        "a loop": outline_in_a_loop,
+        "fake tensors": outline_under_fake_tensors,
+        "mapped": lambda path: outline_of(path, weights_only=True, mmap=True),
     },
     "average_files": {
-        "a sum": (combine(sum), "divide it by the number of files"),
-        "half": (combine(lambda tensors: sum(tensors) / 2), "more files than two"),
-        "in pairs": (combine(mean_in_pairs), "counts as much as all before it"),
-        "the first": (combine(lambda tensors: tensors[0]), "that is the first file"),
-        "the last": (combine(lambda tensors: tensors[-1]), "that is the last file"),
-        "one mean": (combine(lambda tensors: mean(tensors).mean()), "averages over the files alone"),
-        "the last left out": (combine(lambda tensors: mean(tensors[:2])), "the last file was left out"),
-        "floats only": (average_floats_only, "the whole numbers are missing"),
-        "on the meta device": (combine(mean, map_location="meta"), "has no numbers"),
-        "everything": (combine(mean, whole=mean), "not to be averaged"),
-        "everything, rounded": (combine(mean, whole=lambda tensors: mean(tensors).long()), "not to be averaged"),
-        "everything, as float32": (
-            combine(lambda tensors: mean([tensor.float() for tensor in tensors]), whole=mean),
-            "not to be averaged",
-        ),
-        "counts of the last": (combine(mean, whole=lambda tensors: tensors[-1]), "not to be averaged"),
-        "the first twice": (
-            combine(lambda tensors: sum(tensors, start=tensors[0]) / len(tensors)),
-            "the first file counts twice",
-        ),
-        "float32 only": (
-            combine(mean, is_float=lambda tensor: tensor.dtype == torch.float32),
-            "a float16 is a float, too",
-        ),
-        "unsafe": (combine(mean, map_location="cpu", weights_only=False), "`weights_only=True` refuses it"),
-        "no map_location": (combine(mean), 'with `map_location="cpu"`'),
+        "step by step": average_step_by_step,
+        "as double": average_as_double,
+        "stacked": average_by_stacking,
     },
 }
 
-RIGHT = {}
+WRONG = {
+    "fares": {
+        "lists": ({"weight": [[2.0, 0.5]], "bias": [3.0, 4.0, 1.0]}, r"`torch\.tensor"),
+        "other names": ({"weights": torch.ones(3, 2), "bias": torch.ones(3)}, r"has the keys \['weights', 'bias'\]"),
+        "a list": ([torch.ones(3, 2), torch.ones(3)], "is a list, expected a dictionary"),
+    },
+    "snapshot": {
+        "buffers shared": (snapshot_parameters_and_share_buffers, r"after more training, your result\['1\.1\.running"),
+        "set to zero": (snapshot_and_zero, r"after your code, `model\.state_dict\(\)`"),
+        "two names": (snapshot_by_name, "has no attribute 'weight'"),
+        "nothing": (lambda model: print(model.state_dict()), "is None, expected a dictionary"),
+        "NumPy": (lambda m: {n: t.numpy().copy() for n, t in m.state_dict().items()}, "is a NumPy array"),
+    },
+    "load_for_inference": {
+        "weights_only=False": (load_with(weights_only=False), "your code ran what somebody had put into a file"),
+        "no weights_only": (load_with(map_location="cpu"), "`weights_only=True` is not written"),
+        "saved": (load_over_the_file, "is no model, expected `model` itself"),
+        "into a name": (load_into_a_name, "'collections.OrderedDict' object has no attribute 'eval'"),
+        "gradients off": (load_without_gradients, "whether gradients are recorded"),
+        "the state dict": (lambda model, path: read(path), "is no model, expected `model` itself"),
+    },
+    "rename_keys": {
+        "in place": (rename_in_place, "changes its argument `state_dict` in place"),
+        "in the loop": (rename_while_looping, "dictionary"),
+        "no return": (lambda state_dict, old, new: None, "is a `return` missing"),
+        "of the text": (
+            lambda state_dict, old, new: {n.replace("output", "classifier"): t for n, t in state_dict.items()},
+            r"your result has the keys \['net.net.bias', 'subnet.bias'\]",
+        ),
+    },
+    "load_matching": {
+        "deleted": (match_and_delete, "changes its argument `state_dict` in place"),
+        "evaluated": (match_and_evaluate, "what is in training mode after your code is nothing"),
+        "shared": (match_by_data, "what changes in `state_dict`"),
+        "ndim": (match_by_ndim, "size mismatch"),
+        "shapes alone": (match_by_shape, r"after your code, `model\.state_dict\(\)`"),
+        "strict": (lambda model, state_dict: model.load_state_dict(state_dict), "Error.* in loading state_dict"),
+    },
+    "is_safe": {
+        "wrong error": (is_safe_if_it_loads, "Weights only load failed"),
+        "the suffix": (lambda path: path.suffix == ".pt", "that is True whatever the file is"),
+        "no return": (lambda path: None, "is a `return` missing"),
+        "by size": (lambda path: Path(path).stat().st_size > 1500, "your result is"),
+    },
+    "keep_best": {
+        "over the old file": (keep_with(write_over), "the old one is already gone"),
+        "with a backup": (keep_with(write_with_backup), "the old one is already gone"),
+        "deleted first": (keep_with(write_after_deleting), "the old one is already gone"),
+        "through memory": (keep_with(write_from_memory), "into the old file itself"),
+        "error swallowed": (keep_with(write_and_swallow), "Do not catch the error"),
+        "unfinished file left": (keep_with(write_and_leave), "leaves 'best.tmp' behind"),
+        "a copy left": (keep_with(write_and_keep_a_copy), "what is left beside the file is best.copy"),
+        "a list of parameters": (keep_with(write_parameters), "the file is a list, expected a dictionary"),
+        "nothing": (lambda path, model, loss, best: write(path, model), "is a `return` missing"),
+    },
+    "restore": {
+        "weights_only=False": (restore_with(lambda file: file["steps"], weights_only=False), "ran what somebody"),
+        "no weights_only": (restore_with(lambda file: file["steps"]), "`weights_only=True` is not written"),
+        "no return": (restore_with(lambda file: None, weights_only=True), "is a `return` missing"),
+        "a fixed number": (restore_with(lambda file: 2, weights_only=True), "For a run of 3 steps .* your result is 2"),
+        "wrong entries": (restore_wrong_entries, "Error.* in loading state_dict"),
+        "into names": (restore_into_names, "the model was not loaded"),
+        "a seed": (restore_seed, r"`torch\.rand\(3\)` is"),
+    },
+    "file_bytes": {
+        "with numbers": (count_with_numbers, "with all its numbers"),
+        "meta too late": (count_after_moving, "with all its numbers"),
+        "of a file": (count_saved_bytes, "expected 168"),
+        "the device left": (count_and_leave_the_device, "Your code changes the default device"),
+        "VGG16": (lambda build: 553_430_176, "is 553430176, expected 168"),
+    },
+    "outline": {
+        "numbers read": (lambda path: outline_of(path, weights_only=True), "has read all the numbers"),
+        "bytes read": (
+            lambda path: outline_of(io.BytesIO(path.read_bytes()), weights_only=True, map_location="meta"),
+            "has read all the numbers",
+        ),
+        "no weights_only": (lambda path: outline_of(path, map_location="meta"), "`weights_only=True` is not written"),
+        "weights_only=False": (
+            lambda path: outline_of(path, map_location="meta", weights_only=False),
+            "ran what somebody",
+        ),
+        "the file's text": (lambda path: path.read_text(), "codec|invalid"),
+    },
+    "average_files": {
+        "weights_only=False": (average_with(map_location="cpu", weights_only=False), "ran what somebody"),
+        "no weights_only": (average_with(map_location="cpu"), "`weights_only=True` is not written"),
+        "a return in the loop": (average_in_the_loop, r"has the keys \['bias'\]"),
+        "no return": (average_and_print, "is None, expected a dictionary"),
+        "a list": (average_as_list, "is a list, expected a dictionary"),
+        "everything": (average_everything, "Long|dtype"),
+    },
+}

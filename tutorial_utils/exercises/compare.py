@@ -162,6 +162,10 @@ def _compare_sequences(result: Any, expected: tuple[Any, ...] | list[Any], name:
 def _compare_dicts(result: Any, expected: dict[Any, Any], name: str) -> Difference | None:
     if not isinstance(result, dict):
         return Difference(f"{name} is {name_type(result)}, expected a dictionary", _advise_none(result, name))
+    if result.keys() != expected.keys() and len(expected) > 6:
+        missing, more = ([key for key in a if key not in b] for a, b in ((expected, result), (result, expected)))
+        found = f"{name} lacks the keys {show(missing)}" if missing else f"{name} has the keys {show(more)} too many"
+        return Difference(found)
     if result.keys() != expected.keys():
         return Difference(f"{name} has the keys {show(list(result))}, expected {show(list(expected))}")
     differences = (find_difference(result[key], expected[key], f"{name}[{key!r}]") for key in expected)

@@ -61,7 +61,7 @@ class Setting(NamedTuple):
 
 SETTINGS = [
     Setting("the limit of recursion", sys.getrecursionlimit, sys.setrecursionlimit),
-    Setting("the number of threads", torch.get_num_threads, torch.set_num_threads),
+    Setting("the number of threads", torch.get_num_threads, torch.set_num_threads, 1),  # several would wait for cores
     Setting(
         "whether algorithms are deterministic",
         torch.are_deterministic_algorithms_enabled,
