@@ -79,12 +79,13 @@ def find_steps(notebook: NotebookNode) -> list[Step]:
     steps: list[Step] = []
     for above, cell, below in zip([None, *cells], cells, [*cells[1:], None], strict=False):
         if is_skipped(cell):
-            if is_code(cell) and not is_code(above) and not is_skipped(above):
+            if is_code(cell) and not is_code(above) and not is_skipped(above) and not steps[-1].code:
                 steps[-1].notes, steps[-1].lead = steps[-1].notes + steps[-1].lead, []  # for the speaker
         elif is_code(cell):
             add_code(steps, cell)
         else:
-            add_text(steps, cell.source.split("\n\n"), leads=below is not None and is_code(below))
+            leads = below is not None and is_code(below) and not is_skipped(below)
+            add_text(steps, cell.source.split("\n\n"), leads)
     return steps
 
 
