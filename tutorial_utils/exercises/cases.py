@@ -51,6 +51,8 @@ class Problem:
         self.examples: list[tuple[Case, Any]] = []
         self.known_mistakes: dict[str, Callable[..., Any]] = {}
         self._make_inputs: Callable[[], Iterable[Any]] = tuple
+        self._cases: list[Case] = []
+        self._known: dict[tuple[Callable[..., Any], int], Observations] = {}
 
     @property
     def name(self) -> str:
@@ -60,10 +62,11 @@ class Problem:
     def example(self, *inputs: Any, gives: Any, name: str = "") -> None:
         """Add a case that was worked by hand: the answer has to give `gives`, one observation or several by name."""
         self.examples.append((Case(inputs, name), gives))
+        self._cases = []
 
     def inputs(self, generator: Callable[[], Iterable[Any]]) -> Callable[[], Iterable[Any]]:
         """Take over, as a decorator, a generator of inputs: of tuples, or of what `case(...)` returns."""
-        self._make_inputs = generator
+        self._make_inputs, self._cases = generator, []
         return generator
 
     def mistakes(self, by_sentence: Mapping[str, Callable[..., Any]]) -> None:
@@ -91,9 +94,17 @@ class Problem:
     @property
     def cases(self) -> list[Case]:
         """The cases in the order in which an attempt is tried: the examples, then the inputs, the same every time."""
-        torch.manual_seed(1)
-        made = [made if isinstance(made, Case) else Case(made) for made in self._make_inputs()]
-        return [case for case, _ in self.examples] + made
+        if not self._cases:
+            torch.default_generator.manual_seed(1)
+            made = [made if isinstance(made, Case) else Case(made) for made in self._make_inputs()]
+            self._cases = [case for case, _ in self.examples] + made
+        return self._cases
+
+    def known(self, code: Callable[..., Any], position: int) -> Observations:
+        """Return what is observed of the answer or of a mistake on a case; it is run once, as it stays the same."""
+        if (code, position) not in self._known:
+            self._known[code, position] = observe_all(self, code, self.cases[position])
+        return self._known[code, position]
 
 
 Rule = Callable[[Callable[..., Any], Problem], None]
@@ -105,7 +116,7 @@ def run(problem: Problem, attempt: Callable[..., Any], tried: Case) -> Observati
     Raises:
         Exception: what the attempt raised, with a note of what it was called with.
     """
-    for seed in random.seed, np.random.seed, torch.manual_seed:
+    for seed in random.seed, np.random.seed, torch.default_generator.manual_seed:  # `torch.manual_seed` takes 2 ms
         seed(0)
     settings = [setting.ask() for setting in SETTINGS]
     try:
@@ -146,7 +157,7 @@ def _compare(
     found: Observations, attempt: Callable[..., Any], problem: Problem, cases: list[Case], number: int
 ) -> None:
     """Raise AssertionError with what is known of the first difference, if there is any."""
-    for name, expected in observe_all(problem, problem.answer, cases[number]).items():
+    for name, expected in problem.known(problem.answer, number).items():
         difference = find_difference(found.get(name), expected, name)
         if difference:
             advice = find_mistake(attempt, problem, cases, number)
@@ -178,21 +189,21 @@ def find_mistake(attempt: Callable[..., Any], problem: Problem, cases: list[Case
     `number` is that of the case to explain. A mistake that the attempt agrees with on all cases comes before one that
     it agrees with only where that differs from the answer. Nothing is returned where no mistake fits.
     """
-    seen: dict[str, dict[int, Observations]] = {"found": {}, "right": {}}
+    seen: dict[int, Observations] = {}
 
-    def look(who: str, what: Callable[..., Any], position: int) -> Observations:
-        if position not in seen[who]:
-            seen[who][position] = observe_all(problem, what, cases[position])
-        return seen[who][position]
+    def look(position: int) -> Observations:
+        if position not in seen:
+            seen[position] = observe_all(problem, attempt, cases[position])
+        return seen[position]
 
     order = [number, *(position for position in range(len(cases)) if position != number)]
     in_part = ""
     for sentence, mistake in problem.known_mistakes.items():
         everywhere = True
         for position in order:
-            wrong = observe_all(problem, mistake, cases[position])
-            fits = agree(look("found", attempt, position), wrong)
-            if agree(wrong, look("right", problem.answer, position)) and position != number:
+            wrong = problem.known(mistake, position)
+            fits = agree(look(position), wrong)
+            if agree(wrong, problem.known(problem.answer, position)) and position != number:
                 everywhere = everywhere and fits
             elif not fits:
                 break
@@ -220,7 +231,7 @@ def agree(one: Observations, other: Observations) -> bool:
 def _both(attempt: Callable[..., Any], problem: Problem, cases: list[Case], name: str) -> tuple[list[Any], list[Any]]:
     """Return what was observed under a name of the attempt, and of the answer, on each case."""
     found = [observe_all(problem, attempt, tried).get(name) for tried in cases]
-    return found, [observe_all(problem, problem.answer, tried).get(name) for tried in cases]
+    return found, [problem.known(problem.answer, position).get(name) for position in range(len(cases))]
 
 
 def describe(problem: Problem, tried: Case, brief: bool = False) -> str:
