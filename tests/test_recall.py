@@ -170,7 +170,7 @@ def test_review_says_when_the_next_exercise_comes(calendar, capsys):
     review()
     assert capsys.readouterr().out == (
         "There is nothing to do again yet: an exercise comes again some days after you have solved it.\n"
-        "Correct.\n"
+        f"Correct.\n{ex01.softmax.further}\n"
         "There is nothing to do again today. The next one comes on 2026-03-01.\n"
     )
 

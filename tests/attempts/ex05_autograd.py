@@ -419,7 +419,7 @@ WRONG = {
         ),
         "the set": (lambda result: {result.grad_fn}, "expected the number 2"),
         "printed": (lambda result: print(count_in_a_list(result)), "is a `return` missing\\?"),
-        "two for all": (lambda result: 2, "For `result` = `a \\* b \\* d \\* a`, your result is 2, expected 6\\.$"),
+        "two for all": (lambda result: 2, "For `formula` = `a \\* b \\* d \\* a`, your result is 2, expected 6\\.$"),
     },
     "mse_gradient": {
         "by autograd": (

@@ -201,8 +201,8 @@ def name_type(value: Any) -> str:
 
 def _advise_none(result: Any, name: str) -> str:
     """Return the question that a None raises where something was to come back; a gradient is None for other reasons."""
-    asked = name == "it" or any(word in name for word in ("result", "comes back"))
-    return "is a `return` missing?" if result is None and asked else ""
+    asked = name == "it" or any(word in name for word in ("result", "comes back", "return", "(", "["))
+    return "is a `return` missing?" if result is None and asked and ".grad" not in name else ""
 
 
 def show(value: Any) -> str:
