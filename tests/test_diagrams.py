@@ -7,6 +7,7 @@ import torch
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
+from torch import nn
 
 from tutorial_utils import diagrams
 from tutorial_utils.diagrams import TINTS, draw_broadcast, draw_joins, draw_means, draw_memory, draw_tensors
@@ -140,3 +141,34 @@ def test_means_stand_where_their_arrows_lead():
     figure = FIGURES["draw_means"]()
     assert numbers(figure) == [*TABLE.flatten().tolist(), 60, 80, 70, 90, 75, 70, 80]
     assert cells(figure) == [0] * 12 + [1] * 4 + [2] * 3
+
+
+def test_a_tree_has_a_line_for_each_module_and_each_parameter_under_its_dotted_name():
+    model = nn.Sequential(nn.Sequential(nn.Linear(2, 3)), nn.ReLU())
+    names = ["model", "0", "0.0", "0.0.weight", "0.0.bias", "1"]
+    kinds = ["Sequential", "Sequential", "Linear", "(3, 2)", "(3,)", "ReLU"]
+    found = texts(diagrams.draw_modules(model))
+    assert found[::2] == names
+    assert found[1::2] == kinds
+
+
+def test_a_window_stands_at_each_place_over_its_products_and_its_sum():
+    picture, kernel = torch.tensor([[0.0, 1.0, 1.0]]), torch.tensor([[-1.0, 1.0]])
+    figure = diagrams.draw_window(picture, kernel, [1.0, 0.0])
+    assert texts(figure) == ["0 × −1", "1 × 1", "1", "sum 1", "0", "1 × −1", "1 × 1", "sum 0"]
+    frames = [patch for patch in patches(figure, Rectangle) if not patch.get_fill()]
+    assert [frame.get_x() for frame in frames] == [0, 5]  # a column further on, in the second picture
+    assert {frame.get_width() for frame in frames} == {2}
+
+
+def test_a_stack_has_its_size_below_and_a_step_between_each_two():
+    figure = diagrams.draw_volumes([(1, 28), (16, 14)], ["pool"])
+    assert texts(figure) == ["1 × 28 × 28", "pool", "16 × 14 × 14"]
+    assert len(patches(figure, FancyArrowPatch)) == 1
+    assert {square.get_width() for square in patches(figure, Rectangle)} == {2.0, 1.0}
+
+
+def test_a_row_of_boxes_has_an_arrow_between_each_two_and_the_ways_around():
+    figure = diagrams.draw_blocks(["x", "conv", "+"], ways_around=[(0, 2)])
+    assert texts(figure) == ["x", "conv", "+"]
+    assert len(patches(figure, FancyArrowPatch)) == 2 + 1

@@ -18,7 +18,9 @@ from tutorial_utils.plots import (
     plot_bars,
     plot_confusion,
     plot_history,
+    plot_layers,
     plot_panels,
+    plot_softmax,
     show_images,
 )
 from tutorial_utils.style import BLUE, ORANGE
@@ -28,6 +30,8 @@ FIGURES = {
     "show_images": lambda: show_images(torch.ones(5, 1, 28, 28), list("abcde")),
     "plot_history": lambda: plot_history(HISTORY),
     "plot_panels": lambda: plot_panels({"SGD": {"lr 1": [2.0, 1.0]}, "Adam": {"lr 1": [1.0, 9.0]}}, "loss", 2.3),
+    "plot_layers": lambda: plot_layers({"default": [1.0, 0.1], "He": [1.0, 0.9]}, "standard deviation"),
+    "plot_softmax": lambda: plot_softmax(torch.tensor([0.0, 2.0]), ["cat", "dog"]),
     "plot_bars": lambda: plot_bars([0.1, 0.9], ["cat", "dog"], "accuracy", highlight=0),
     "plot_confusion": lambda: plot_confusion(torch.eye(10, dtype=torch.long), CLASSES),
     "draw_graph": lambda: draw_graph(torch.ones(2, requires_grad=True).sum()),
@@ -397,3 +401,17 @@ def test_what_cannot_be_drawn_is_told(draw, told):
 def test_fifty_classes_have_a_cell_each():
     axes = drawn(plot_confusion(torch.eye(50, dtype=torch.long), [f"class {i}" for i in range(50)]))
     assert len(axes.texts) == 2500
+
+
+def test_logits_stand_beside_probabilities_that_add_up_to_1_with_the_highest_in_orange():
+    figure = plot_softmax(torch.tensor([0.0, 2.0, -1.0], requires_grad=True), ["a", "b", "c"])
+    left, right = figure.axes
+    assert [bar.get_width() for bar in left.patches] == [0, 2, -1]
+    assert sum(bar.get_width() for bar in right.patches) == pytest.approx(1)
+    assert [mpl.colors.to_hex(bar.get_facecolor()) for bar in right.patches] == [BLUE, ORANGE, BLUE]
+
+
+def test_each_curve_over_the_layers_ends_in_its_name():
+    figure = plot_layers({"default": [1.0, 0.1], "He": [1.0, 0.9]}, "standard deviation")
+    assert [list(line.get_ydata()) for line in figure.axes[0].lines] == [[1.0, 0.1], [1.0, 0.9]]
+    assert [(text.get_text(), text.xy) for text in figure.axes[0].texts] == [("default", (2, 0.1)), ("He", (2, 0.9))]

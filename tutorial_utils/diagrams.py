@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
-from torch import Tensor
+from torch import Tensor, nn
 
 from tutorial_utils.style import BLUE, ORANGE, Figure, course_style
 
@@ -298,3 +298,117 @@ def _write(
     """Write a text whose middle, or whose left or right end, is at `place`."""
     look: dict[str, Any] = {"ha": ha, "va": "center", "color": colour, "fontsize": fontsize}
     axes.text(*place, text, **look, zorder=1)  # as the cells have it: what is drawn later is in front
+
+
+def draw_modules(model: nn.Module) -> Figure:
+    """Return the tree of the modules in `model`: dotted names, and beside them the kinds and the parameters' shapes."""
+    rows = list(model.named_modules())
+    lines = [(name, type(module).__name__) for name, module in rows]
+    for name, module in rows[::-1]:
+        here = [row for row, _ in lines].index(name)
+        own = [(f"{name}.{key}".lstrip("."), f"{tuple(p.shape)}") for key, p in module.named_parameters(recurse=False)]
+        lines[here + 1 : here + 1] = own
+    learned = {name for name, _ in model.named_parameters()}
+    with course_style():
+        figure, axes = _make_canvas(6.0, 0.4 * len(lines))
+        depths = {name: name.count(".") + bool(name) for name, _ in lines}
+        for row, (name, kind) in enumerate(lines):
+            x, colour = 0.6 * depths[name], ORANGE if name in learned else BLUE
+            if name:
+                parent = name.rpartition(".")[0]
+                above = next(place for place, (other, _) in enumerate(lines) if other == parent)
+                axes.plot([x - 0.4, x - 0.4, x - 0.1], [-above - 0.3, -row, -row], color=GREY, linewidth=1)
+            axes.text(x, -row, name or "model", va="center", color=colour, family="monospace", weight="bold")
+            axes.text(4.2, -row, kind, va="center", color=colour)
+        axes.set(xlim=(-0.2, 6), ylim=(-len(lines) + 0.4, 0.6))
+        return figure
+
+
+def draw_window(picture: Tensor, kernel: Tensor, results: Sequence[float]) -> Figure:
+    """Return a picture (H, W) once for each place of a window of the size of `kernel` (H, k), with its result below.
+
+    Args:
+        picture: numbers from 0, dark, to 1, bright.
+        kernel: the number by which each pixel in the window is multiplied.
+        results: W - k + 1 numbers, from left to right.
+    """
+    height, width = picture.shape
+    reach = kernel.shape[1]
+    with course_style():
+        figure, axes = _make_canvas(8.0, 2.2)
+        for place, result in enumerate(results):
+            left = place * (width + 1)
+            for row in range(height):
+                for column in range(width):
+                    pixel = float(picture[row, column])
+                    shade = Rectangle((left + column, -row), 1, 1, facecolor=f"{0.3 + 0.6 * pixel}", edgecolor="white")
+                    axes.add_patch(shade)
+                    inside = place <= column < place + reach
+                    words = f"{pixel:g} × {float(kernel[row, column - place]):g}" if inside else f"{pixel:g}"
+                    colour = "black" if pixel > 0.5 else "white"
+                    middle = (left + column + 0.5, 0.5 - row)
+                    axes.text(*middle, words.replace("-", "−"), ha="center", va="center", fontsize=8, color=colour)
+            window = Rectangle((left + place, 1 - height), reach, height, fill=False, edgecolor=ORANGE, linewidth=3)
+            axes.add_patch(window)
+            below = (left + place + reach / 2, 0.8 - height)
+            axes.text(*below, f"sum {float(result):g}", ha="center", va="top", color=ORANGE, weight="bold")
+        axes.set(xlim=(-0.2, len(results) * (width + 1) - 0.8), ylim=(-height, 1.2), aspect="equal")
+        return figure
+
+
+def draw_volumes(sizes: Sequence[tuple[int, int]], steps: Sequence[str]) -> Figure:
+    """Return a diagram of pictures on their way through layers: a stack of squares for each size.
+
+    Args:
+        sizes: channels and side, in pixels, before the first step and after each.
+        steps: the names of the steps, one fewer than sizes; each stands over its arrow.
+    """
+    with course_style():
+        figure, axes = _make_canvas(8.0, 2.6)
+        left = 0.0
+        for number, (channels, side) in enumerate(sizes):
+            edge, sheets = side / 14, min(channels, 2 + channels // 8)
+            for sheet in reversed(range(sheets)):
+                shift = 0.1 * sheet
+                place = (left + shift, -edge / 2 + shift)
+                axes.add_patch(Rectangle(place, edge, edge, facecolor="white", edgecolor=BLUE, linewidth=1.2))
+            axes.text(left + edge / 2, -1.25, f"{channels} × {side} × {side}", ha="center", va="top")
+            right = left + edge + 0.1 * sheets
+            if number < len(steps):
+                axes.add_patch(
+                    FancyArrowPatch((right, 0), (right + 0.9, 0), arrowstyle="-|>", mutation_scale=14, color=GREY)
+                )
+                axes.text(right + 0.45, 0.12, steps[number], ha="center", va="bottom", fontsize=9)
+            left = right + 1.0
+        axes.set(xlim=(-0.5, right + 0.6), ylim=(-1.7, 1.7), aspect="equal")
+        return figure
+
+
+def draw_blocks(names: Sequence[str], ways_around: Sequence[tuple[int, int]] = ()) -> Figure:
+    """Return a row of boxes, joined by arrows, and further arrows that lead around: (from, to), as positions."""
+    with course_style():
+        figure, axes = _make_canvas(1.1 * len(names), 1.6)
+        for position, name in enumerate(names):
+            box = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": BLUE, "linewidth": 1.6}
+            colour = ORANGE if name == "+" else BLUE
+            axes.text(
+                position, 0, name, ha="center", va="center", fontsize=10, bbox=box | {"edgecolor": colour}, zorder=2
+            )
+        arrow: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 14, "zorder": 1}
+        for position in range(len(names) - 1):
+            ends = (position, 0), (position + 1, 0)
+            axes.add_patch(
+                FancyArrowPatch(
+                    *ends, shrinkA=20, shrinkB=14 if names[position + 1] == "+" else 30, color=GREY, **arrow
+                )
+            )
+        for start, end in ways_around:
+            bend = f"arc3,rad={-0.9 / (end - start):.2f}"
+            ends = (start, 0.15), (end, 0.15)
+            axes.add_patch(
+                FancyArrowPatch(
+                    *ends, connectionstyle=bend, shrinkA=10, shrinkB=10, color=ORANGE, linewidth=1.8, **arrow
+                )
+            )
+        axes.set(xlim=(-0.6, len(names) - 0.4), ylim=(-0.5, 0.8))
+        return figure

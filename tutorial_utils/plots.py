@@ -12,7 +12,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
-from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 from torch import Tensor
 from torch.autograd.graph import Node
 
@@ -336,3 +336,40 @@ def _write_box(axes: Axes, place: Place, label: str, colour: str) -> None:
 def _label_percent(axes: Axes, which: str) -> None:
     """Write the ticks of the axis `which`, "x" or "y", as per cent."""
     getattr(axes, f"{which}axis").set_major_formatter(PercentFormatter(xmax=1))
+
+
+def plot_softmax(logits: Tensor, names: Sequence[str]) -> Figure:
+    """Return a figure of one row of logits (K,) beside their probabilities after softmax; the highest is orange."""
+    logits = logits.detach().float().cpu()
+    sides = {"logit": logits, "probability after softmax": logits.softmax(dim=0)}
+    colours = [ORANGE if k == logits.argmax() else BLUE for k in range(len(logits))]
+    with course_style():
+        figure = Figure(figsize=(7, 0.28 * len(logits) + 0.8), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        for axes, (label, values) in zip((left, right), sides.items(), strict=True):
+            axes.barh(range(len(values)), values.numpy(), color=colours)
+            axes.set(xlabel=label, ylim=(len(values) - 0.4, -0.6))
+            axes.grid(visible=False, axis="y")
+        left.axvline(0, color="black", linewidth=1)
+        left.set_yticks(range(len(logits)), [f"{name}" for name in names])
+        right.set_xlim(0, None)
+        right.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+        left.xaxis.set_major_locator(MaxNLocator(4))
+    return figure
+
+
+def plot_layers(curves: Mapping[str, Sequence[float]], ylabel: str) -> Figure:
+    """Return a figure with a curve for each name: one positive number per layer, on a logarithmic axis."""
+    with course_style():
+        figure = Figure(figsize=(5.5, 3), layout="constrained")
+        axes = figure.subplots()
+        for name, values in curves.items():
+            axes.plot(range(1, len(values) + 1), list(values), marker="o")
+            axes.annotate(name, (len(values), list(values)[-1]), xytext=(8, 0), textcoords="offset points", va="center")
+        axes.set(xlabel="layer", ylabel=ylabel, yscale="log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.margins(x=0.15)
+    return figure
