@@ -19,6 +19,7 @@ from tutorial_utils.plots import (
     plot_confusion,
     plot_history,
     plot_panels,
+    plot_stacks,
     show_images,
 )
 from tutorial_utils.style import BLUE, ORANGE
@@ -30,6 +31,7 @@ FIGURES = {
     "plot_panels": lambda: plot_panels({"SGD": {"lr 1": [2.0, 1.0]}, "Adam": {"lr 1": [1.0, 9.0]}}, "loss", 2.3),
     "plot_bars": lambda: plot_bars([0.1, 0.9], ["cat", "dog"], "accuracy", highlight=0),
     "plot_confusion": lambda: plot_confusion(torch.eye(10, dtype=torch.long), CLASSES),
+    "plot_stacks": lambda: plot_stacks({"seconds": {"a": [1, 2], "b": [3, 0]}}, ["load", "answer"]),
     "draw_graph": lambda: draw_graph(torch.ones(2, requires_grad=True).sum()),
 }
 
@@ -397,3 +399,15 @@ def test_what_cannot_be_drawn_is_told(draw, told):
 def test_fifty_classes_have_a_cell_each():
     axes = drawn(plot_confusion(torch.eye(50, dtype=torch.long), [f"class {i}" for i in range(50)]))
     assert len(axes.texts) == 2500
+
+
+def test_the_parts_of_a_bar_follow_each_other_in_every_panel():
+    figure = plot_stacks({"s": {"a": [1, 2], "b": [3, 0.5]}, "MiB": {"a": [10, 0], "b": [4, 6]}}, ["load", "answer"])
+    for axes, label, lefts, widths in zip(
+        figure.axes, ["s", "MiB"], [[0, 0, 1, 3], [0, 0, 10, 4]], [[1, 3, 2, 0.5], [10, 4, 0, 6]], strict=True
+    ):
+        assert axes.get_xlabel() == label
+        assert [bar.get_x() for bar in axes.patches] == lefts
+        assert [bar.get_width() for bar in axes.patches] == widths
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["a", "b"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["load", "answer"]
