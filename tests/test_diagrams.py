@@ -43,6 +43,9 @@ FIGURES = {
     "draw_memory": lambda: draw_memory({"x": TABLE, "x.T": TABLE.T, "x.reshape(4, 3)": TABLE.reshape(4, 3)}),
     "draw_broadcast": lambda: draw_broadcast(TABLE, OWN, "+"),
     "draw_broadcast in 3-D": lambda: draw_broadcast(TABLE.unsqueeze(1), TABLE[:2], "-"),
+    "draw_storages": lambda: diagrams.draw_storages({"x": TABLE, "x[0]": TABLE[0], "copy": TABLE.clone()}),
+    "draw_moments": lambda: diagrams.draw_moments({"a.pt": [9, 9], "a.pt.unfinished": [None, 4]}, ["before", "half"]),
+    "draw_checkpoint": lambda: diagrams.draw_checkpoint({"epoch": 2, "model": {"weight": TABLE}}),
     "draw_means": lambda: draw_means(TABLE, ["Ada", "Bo", "Chen"], ["maths", "physics", "biology", "music"]),
 }
 
@@ -172,3 +175,26 @@ def test_a_row_of_boxes_has_an_arrow_between_each_two_and_the_ways_around():
     figure = diagrams.draw_blocks(["x", "conv", "+"], ways_around=[(0, 2)])
     assert texts(figure) == ["x", "conv", "+"]
     assert len(patches(figure, FancyArrowPatch)) == 2 + 1
+def test_names_that_share_memory_meet_in_one_box():
+    memory = torch.arange(5.0, 9.0)
+    figure = diagrams.draw_storages({"all": memory, "first": memory[:1], "copy": memory[1:2].clone()})
+    assert texts(figure) == ["all", "5, …  (16 bytes)", "first", "copy", "6  (4 bytes)"]
+    ends = [arrow._posA_posB[1] for arrow in patches(figure, FancyArrowPatch)]
+    assert ends[0] == ends[1] != ends[2]
+
+
+def test_a_file_has_a_box_where_it_is_and_a_part_of_it_a_dashed_one():
+    figure = diagrams.draw_moments({"a": [1000, 1000, 2000], "b": [None, 7, None]}, ["before", "half", "after"])
+    assert texts(figure) == ["before", "half", "after", "a", "1,000", "1,000", "2,000", "b", "7"]
+    boxes = [text.get_bbox_patch() for text in figure.axes[0].texts if text.get_bbox_patch()]
+    assert [box.get_linestyle() for box in boxes] == ["-", "-", "-", "--"]
+
+
+def test_a_checkpoint_shows_its_entries_and_a_bar_as_long_as_their_tensors():
+    model, nested = {"weight": torch.zeros(4), "bias": torch.zeros(2)}, {"state": [(torch.zeros(3),)], "lr": 0.1}
+    figure = diagrams.draw_checkpoint({"epoch": 2, "model": model, "optimizer": nested, "scheduler": {"last_lr": 1}})
+    words = ["2", "2 tensors, 24 bytes", "1 tensor, 12 bytes", "1 plain value"]
+    assert texts(figure)[1::2] == words
+    assert texts(figure)[::2] == ["epoch", "model", "optimizer", "scheduler"]
+    bars = [patch.get_width() for patch in patches(figure, Rectangle)[1::2]]
+    assert bars == pytest.approx([0, 1.9, 0.95, 0])

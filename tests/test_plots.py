@@ -21,6 +21,7 @@ from tutorial_utils.plots import (
     plot_layers,
     plot_panels,
     plot_softmax,
+    plot_stacks,
     show_images,
 )
 from tutorial_utils.style import BLUE, ORANGE
@@ -34,6 +35,7 @@ FIGURES = {
     "plot_softmax": lambda: plot_softmax(torch.tensor([0.0, 2.0]), ["cat", "dog"]),
     "plot_bars": lambda: plot_bars([0.1, 0.9], ["cat", "dog"], "accuracy", highlight=0),
     "plot_confusion": lambda: plot_confusion(torch.eye(10, dtype=torch.long), CLASSES),
+    "plot_stacks": lambda: plot_stacks({"seconds": {"a": [1, 2], "b": [3, 0]}}, ["load", "answer"]),
     "draw_graph": lambda: draw_graph(torch.ones(2, requires_grad=True).sum()),
 }
 
@@ -415,3 +417,13 @@ def test_each_curve_over_the_layers_ends_in_its_name():
     figure = plot_layers({"default": [1.0, 0.1], "He": [1.0, 0.9]}, "standard deviation")
     assert [list(line.get_ydata()) for line in figure.axes[0].lines] == [[1.0, 0.1], [1.0, 0.9]]
     assert [(text.get_text(), text.xy) for text in figure.axes[0].texts] == [("default", (2, 0.1)), ("He", (2, 0.9))]
+def test_the_parts_of_a_bar_follow_each_other_in_every_panel():
+    figure = plot_stacks({"s": {"a": [1, 2], "b": [3, 0.5]}, "MiB": {"a": [10, 0], "b": [4, 6]}}, ["load", "answer"])
+    for axes, label, lefts, widths in zip(
+        figure.axes, ["s", "MiB"], [[0, 0, 1, 3], [0, 0, 10, 4]], [[1, 3, 2, 0.5], [10, 4, 0, 6]], strict=True
+    ):
+        assert axes.get_xlabel() == label
+        assert [bar.get_x() for bar in axes.patches] == lefts
+        assert [bar.get_width() for bar in axes.patches] == widths
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["a", "b"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["load", "answer"]

@@ -1,7 +1,7 @@
 """Diagrams that explain a structure: boxes, arrows and columns of numbers, in the style of the course."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise, product
 from typing import Any
 
@@ -412,3 +412,92 @@ def draw_blocks(names: Sequence[str], ways_around: Sequence[tuple[int, int]] = (
             )
         axes.set(xlim=(-0.6, len(names) - 0.4), ylim=(-0.5, 0.8))
         return figure
+def draw_storages(tensors: Mapping[str, Tensor]) -> Figure:
+    """Return a figure of tensors and the memory behind them: a box for each storage, an arrow to it from each name.
+
+    A box says what the first number in the storage is, and how many bytes it has. Names that share memory meet in one
+    box.
+
+    Args:
+        tensors: the tensors by their names, drawn from top to bottom; those with the same memory next to each other.
+    """
+    rows: dict[int, list[int]] = {}
+    for row, tensor in enumerate(tensors.values()):
+        rows.setdefault(tensor.untyped_storage().data_ptr(), []).append(row)
+    with course_style():
+        figure, axes = _make_canvas(7.0, 0.35 + 0.65 * len(tensors))
+        for row, (name, tensor) in enumerate(tensors.items()):
+            own = rows[tensor.untyped_storage().data_ptr()]
+            middle = sum(own) / len(own)
+            colour = ORANGE if len(own) > 1 else BLUE
+            axes.text(2.9, row, name, ha="right", va="center", family="monospace")
+            style: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 16, "color": GREY}
+            axes.add_patch(FancyArrowPatch((3.0, row), (4.2, middle), shrinkA=0, shrinkB=0, **style))
+            box: dict[str, Any] = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": colour}
+            numbers = tensor.new_empty(0).set_(tensor.untyped_storage())
+            label = f"{numbers[0].item():g}{', …' * (len(numbers) > 1)}  ({numbers.nbytes:,} bytes)"
+            if row == own[0]:
+                axes.text(4.35, middle, label, va="center", bbox=box | {"linewidth": 1.8})
+        axes.set(xlim=(0, 7), ylim=(len(tensors) - 0.4, -0.6))
+        return figure
+
+
+def draw_moments(files: Mapping[str, Sequence[int | None]], moments: Sequence[str]) -> Figure:
+    """Return a figure of files over time: a row for each name, a column for each moment, a box with the size.
+
+    Args:
+        files: for each name the size of its file at each moment, in bytes; None where there is no such file. A
+            size that the first file never has is that of a part, and its box is dashed.
+        moments: what happens, from left to right; each has one line or two.
+    """
+    whole_sizes = next(iter(files.values()))
+    with course_style():
+        figure, axes = _make_canvas(7.0, 0.9 + 0.8 * len(files))
+        for column, moment in enumerate(moments):
+            axes.text(column, -0.65, moment, ha="center", va="center", linespacing=1.4)
+        for row, (name, sizes) in enumerate(files.items()):
+            axes.text(-0.6, row, name, ha="right", va="center", family="monospace")
+            axes.plot((-0.5, len(moments) - 0.5), (row, row), color="#bbbbbb", linewidth=1, zorder=0)
+            for column, size in enumerate(sizes):
+                whole = size in whole_sizes
+                box: dict[str, Any] = {"boxstyle": "round,pad=0.4", "linewidth": 1.8, "facecolor": "white"}
+                if size is not None:
+                    edge: dict[str, Any] = {"edgecolor": BLUE if whole else ORANGE, "linestyle": "-" if whole else "--"}
+                    axes.text(column, row, f"{size:,}", ha="center", va="center", bbox=box | edge)
+        axes.set(xlim=(-2.5, len(moments) - 0.4), ylim=(len(files) - 0.4, -1.1))
+        return figure
+
+
+def draw_checkpoint(checkpoint: Mapping[str, object]) -> Figure:
+    """Return a figure of what a checkpoint holds: a box for each entry, its content in words, and a bar for its bytes.
+
+    Of an entry with tensors, in dictionaries and lists too, it says how many there are and how many bytes they have.
+    """
+    tensors = {name: list(_find_tensors(entry)) for name, entry in checkpoint.items()}
+    sizes = {name: sum(tensor.nbytes for tensor in found) for name, found in tensors.items()}
+    largest = max(1, *sizes.values())
+    with course_style():
+        figure, axes = _make_canvas(7.0, 0.3 + 0.45 * len(checkpoint))
+        for row, (name, entry) in enumerate(checkpoint.items()):
+            count = len(tensors[name])
+            words = f"{count} tensor{'s' * (count > 1)}, {sizes[name]:,} bytes" if count else _shorten(entry)
+            axes.add_patch(Rectangle((0.1, row - 0.42), 1.7, 0.84, facecolor="white", edgecolor=BLUE, linewidth=1.6))
+            axes.text(0.2, row, name, va="center", family="monospace")
+            axes.text(1.95, row, words, va="center")
+            axes.add_patch(Rectangle((4.9, row - 0.3), 1.9 * sizes[name] / largest, 0.6, facecolor=ORANGE))
+        axes.set(xlim=(0, 7), ylim=(len(checkpoint) - 0.3, -0.7))
+        return figure
+
+
+def _find_tensors(entry: object) -> Iterator[Tensor]:
+    """Yield the tensors in an entry, which may be one, or a dictionary, list or tuple."""
+    if isinstance(entry, Tensor):
+        yield entry
+    elif isinstance(entry, Mapping | list | tuple):
+        for part in entry.values() if isinstance(entry, Mapping) else entry:
+            yield from _find_tensors(part)
+
+
+def _shorten(entry: object) -> str:
+    """Return an entry without tensors in a few words."""
+    return f"{len(entry)} plain value{'s' * (len(entry) != 1)}" if isinstance(entry, Mapping) else repr(entry)

@@ -168,6 +168,29 @@ def plot_bars(
     return figure
 
 
+def plot_stacks(panels: Mapping[str, Mapping[str, Sequence[float]]], parts: Sequence[str]) -> Figure:
+    """Return a figure with a panel for each quantity: a bar for each name, its parts one after the other.
+
+    Args:
+        panels: the label of each axis, with its unit, and its bars: the parts of each, all at least 0.
+        parts: what the parts are, in their order; the same in all panels.
+    """
+    colours = STYLE["axes.prop_cycle"].by_key()["color"]
+    bars = max(map(len, panels.values()))
+    with course_style():
+        figure = Figure(figsize=(7.5, 0.42 * bars + 1.3), layout="constrained")
+        areas = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axes, (label, values) in zip(areas, panels.items(), strict=True):
+            lefts = [0.0] * len(values)
+            for part, colour, sizes in zip(parts, colours, zip(*values.values(), strict=True), strict=False):
+                axes.barh(range(len(values)), sizes, left=lefts, color=colour, label=part)
+                lefts = [left + size for left, size in zip(lefts, sizes, strict=True)]
+            axes.set(xlabel=label, yticks=range(len(values)), yticklabels=list(values), ylim=(len(values) - 0.4, -0.6))
+            axes.grid(visible=False, axis="y")
+        figure.legend(*areas[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(parts))
+    return figure
+
+
 def _read_numbers(values: Sequence[float] | Tensor) -> list[float]:
     """Return the values as numbers, also if some are tensors of one number that still have a gradient."""
     return [float(value.detach() if isinstance(value, Tensor) else value) for value in values]
