@@ -168,6 +168,30 @@ def plot_bars(
     return figure
 
 
+def plot_change(
+    before: Sequence[float] | Tensor, after: Sequence[float] | Tensor, names: Sequence[str], xlabel: str
+) -> Figure:
+    """Return a figure with two bars for each name, its share before and after a change; shares are from 0 to 1.
+
+    Raises:
+        ValueError: there is not one name for each value, there is no value, or a value is no share.
+    """
+    with course_style():
+        figure = Figure(figsize=(6, 0.7 * len(names) + 1.1), layout="constrained")
+        axes = figure.subplots()
+        for label, values, shift in [("before", before, -0.19), ("after", after, 0.19)]:
+            shares = _read_shares(values, names)
+            bars = axes.barh([place + shift for place in range(len(names))], shares, height=0.36, label=label)
+            axes.bar_label(bars, [f"{share:.1%}" for share in shares], padding=3, fontsize=9)
+        axes.set_yticks(range(len(names)), list(names))
+        axes.set(xlabel=xlabel, xlim=(0, 1.12), ylim=(len(names) - 0.4, -0.6))  # the first name on top
+        axes.grid(visible=False, axis="y")
+        axes.set_xticks(np.linspace(0, 1, 6))
+        _label_percent(axes, "x")
+        figure.legend(loc="outside upper center", ncols=2, frameon=False)
+    return figure
+
+
 def _read_numbers(values: Sequence[float] | Tensor) -> list[float]:
     """Return the values as numbers, also if some are tensors of one number that still have a gradient."""
     return [float(value.detach() if isinstance(value, Tensor) else value) for value in values]
