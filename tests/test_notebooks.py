@@ -21,9 +21,11 @@ PLUMBING = {
     "pick_device",
     "show_images",
     "plot_bars",
+    "plot_change",
     "plot_confusion",
     "plot_history",
     "plot_panels",
+    "draw_batch",
     "draw_broadcast",
     "draw_cycle",
     "draw_graph",
@@ -31,7 +33,9 @@ PLUMBING = {
     "draw_means",
     "draw_memory",
     "draw_network",
+    "draw_parts",
     "draw_tensors",
+    "draw_timeline",
     "progress_bar",
     "report_epoch",
     "step_scheduler",
@@ -269,7 +273,7 @@ def test_what_is_to_predict_is_answered_by_the_cell_below(path):
             assert following.cell_type == "code", cell.source
 
 
-UNSPOILED = {"00_quickstart", "01_tensors"}
+UNSPOILED = {"00_quickstart", "01_tensors", "02_datasets"}
 
 
 @pytest.mark.parametrize("name", sorted(UNSPOILED))
