@@ -10,7 +10,17 @@ from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
 from torch import nn
 
 from tutorial_utils import diagrams
-from tutorial_utils.diagrams import TINTS, draw_broadcast, draw_joins, draw_means, draw_memory, draw_tensors
+from tutorial_utils.diagrams import (
+    TINTS,
+    draw_batch,
+    draw_broadcast,
+    draw_joins,
+    draw_means,
+    draw_memory,
+    draw_parts,
+    draw_tensors,
+    draw_timeline,
+)
 
 
 def texts(figure):
@@ -47,6 +57,8 @@ FIGURES = {
     "draw_moments": lambda: diagrams.draw_moments({"a.pt": [9, 9], "a.pt.unfinished": [None, 4]}, ["before", "half"]),
     "draw_checkpoint": lambda: diagrams.draw_checkpoint({"epoch": 2, "model": {"weight": TABLE}}),
     "draw_means": lambda: draw_means(TABLE, ["Ada", "Bo", "Chen"], ["maths", "physics", "biology", "music"]),
+    "draw_batch": lambda: draw_batch(TABLE[:, :2], torch.tensor([0, 1, 1]), [2, 0]),
+    "draw_parts": lambda: draw_parts({"training": 50_000, "validation": 10_000, "test": 10_000}),
 }
 
 
@@ -198,3 +210,30 @@ def test_a_checkpoint_shows_its_entries_and_a_bar_as_long_as_their_tensors():
     assert texts(figure)[::2] == ["epoch", "model", "optimizer", "scheduler"]
     bars = [patch.get_width() for patch in patches(figure, Rectangle)[1::2]]
     assert bars == pytest.approx([0, 1.9, 0.95, 0])
+def test_a_batch_has_the_chosen_samples_first_apart_and_then_together():
+    figure = draw_batch(torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), torch.tensor([7, 8, 9]), [2, 0])
+    data_set, sample_2, sample_0 = [1, 2, 7, 3, 4, 8, 5, 6, 9], [5, 6, 9], [1, 2, 7]
+    assert numbers(figure) == [0, 1, 2, *data_set, 2, *sample_2, 0, *sample_0, 5, 6, 1, 2, 9, 7]
+    assert cells(figure) == [0, 0, 2] * 3 + [1, 0, 0, 2] * 2 + [0] * 4 + [2] * 2
+    assert texts(figure)[-7:] == ["(2, 2) (2,)", "data set", "indices", "samples", "choose", "fetch", "collate"]
+
+
+def test_parts_are_as_long_as_their_numbers_of_samples():
+    figure = draw_parts({"training": 3_000, "test": 1_000})
+    long, short = patches(figure, Rectangle)
+    assert long.get_width() == pytest.approx(3 * short.get_width())
+    assert long.get_x() + long.get_width() == pytest.approx(short.get_x())
+    assert texts(figure) == ["training\n3,000", "test\n1,000"]
+
+
+def test_a_timeline_has_a_span_for_each_wait_and_each_training_from_zero_on():
+    figure = draw_timeline({"no worker": [5.0, 7.0, 8.0, 10.0, 11.0], "1 worker": [2.0, 2.5, 3.5]})
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["no worker", "1 worker"]
+    spans = [[tuple(path.get_extents().intervalx) for path in kind.get_paths()] for kind in axes.collections]
+    assert spans == [[(0, 2), (3, 5)], [(2, 3), (5, 6)], [(0, 0.5)], [(0.5, 1.5)]]
+    waiting, training, *others = [tuple(kind.get_facecolor()[0]) for kind in axes.collections]
+    assert others == [waiting, training]
+    assert waiting != training
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["waiting for a batch", "training"]
+    assert axes.get_xlabel() == "seconds"

@@ -16,6 +16,7 @@ from tutorial_utils.models import NeuralNetwork
 from tutorial_utils.plots import (
     draw_graph,
     plot_bars,
+    plot_change,
     plot_confusion,
     plot_history,
     plot_layers,
@@ -34,6 +35,7 @@ FIGURES = {
     "plot_layers": lambda: plot_layers({"default": [1.0, 0.1], "He": [1.0, 0.9]}, "standard deviation"),
     "plot_softmax": lambda: plot_softmax(torch.tensor([0.0, 2.0]), ["cat", "dog"]),
     "plot_bars": lambda: plot_bars([0.1, 0.9], ["cat", "dog"], "accuracy", highlight=0),
+    "plot_change": lambda: plot_change([0.1, 0.9], [0.4, 0.6], ["cat", "dog"], "share"),
     "plot_confusion": lambda: plot_confusion(torch.eye(10, dtype=torch.long), CLASSES),
     "plot_stacks": lambda: plot_stacks({"seconds": {"a": [1, 2], "b": [3, 0]}}, ["load", "answer"]),
     "draw_graph": lambda: draw_graph(torch.ones(2, requires_grad=True).sum()),
@@ -209,6 +211,16 @@ def test_the_average_of_bars_is_a_labelled_line():
     axes = drawn(plot_bars([0.2, 0.6], ["a", "b"], "share", average=0.4))
     assert axes.lines[0].get_xdata() == [0.4, 0.4]
     assert axes.texts[-1].get_text() == "average 40.0%"
+
+
+def test_a_change_has_two_bars_for_each_name_in_two_colours():
+    figure = plot_change(torch.tensor([0.75, 0.25]), torch.tensor([0.5, 0.5]), ["a", "b"], "share")
+    axes = drawn(figure)
+    assert [bar.get_width() for bar in axes.patches] == [0.75, 0.25, 0.5, 0.5]
+    assert len({bar.get_facecolor() for bar in axes.patches[:2]}) == 1
+    assert axes.patches[0].get_facecolor() != axes.patches[2].get_facecolor()
+    assert [text.get_text() for text in axes.texts] == ["75.0%", "25.0%", "50.0%", "50.0%"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["before", "after"]
 
 
 def test_a_confusion_matrix_shows_counts_coloured_by_the_share_of_their_row():
@@ -389,6 +401,7 @@ def test_bars_of_one_name_or_of_numbers_stay_apart():
         (lambda: plot_bars([0.5, 0.5], ["a"], "share"), "2 values and 1 names"),
         (lambda: plot_bars([12, 30], ["a", "b"], "share"), "12 is no share from 0 to 1: divide counts by their sum"),
         (lambda: plot_bars([-0.5], ["a"], "share"), "-0.5 is no share"),
+        (lambda: plot_change([0.5, 0.5], [1.0], ["a", "b"], "share"), "1 values and 2 names"),
         (lambda: plot_confusion(torch.eye(3), ["a", "b"]), r"shape \(3, 3\), expected a row and a column per class: 2"),
         (lambda: plot_confusion(torch.zeros(0, 0), []), "per class: 0"),
         (lambda: plot_confusion(torch.eye(2) * 0.9, ["a", "b"]), "does not hold counts"),

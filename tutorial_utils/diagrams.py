@@ -501,3 +501,85 @@ def _find_tensors(entry: object) -> Iterator[Tensor]:
 def _shorten(entry: object) -> str:
     """Return an entry without tensors in a few words."""
     return f"{len(entry)} plain value{'s' * (len(entry) != 1)}" if isinstance(entry, Mapping) else repr(entry)
+def draw_batch(features: Tensor, labels: Tensor, chosen: Sequence[int]) -> Figure:
+    """Return a figure of how a batch is made: from a data set, samples are chosen, fetched and put together.
+
+    Args:
+        features: the data set's features (N, D), N >= 1.
+        labels: its labels (N,).
+        chosen: the indices of the batch.
+    """
+    table = torch.cat([features, labels.unsqueeze(1)], dim=1)  # (N, D + 1)
+    tints = torch.tensor([0] * features.shape[1] + [2]).expand(table.shape)
+    wide, gap, top, left = WIDE * table.shape[1], 0.65, 0.45, 0.4
+    middle, high = (top + HIGH * (len(table) - count) / 2 for count in (0, len(chosen)))
+    picked, fetched, batch = left + wide + gap, left + wide + 2 * gap + WIDE, left + 2 * wide + 3 * gap + WIDE
+    right = batch + wide + 0.15
+    with course_style():
+        figure, axes = _make_canvas(1, 1)
+        _number_rows(axes, (left - 0.1, top), len(table), chosen)
+        _draw_table(axes, table, left, top, tints)
+        for number, index in enumerate(chosen):
+            y = middle + (HIGH + 0.14) * (number - len(chosen) / 2) + 0.07
+            _draw_table(axes, torch.tensor([[index]]), picked, y, torch.ones(1, 1))
+            _draw_table(axes, table[[index]], fetched, y, tints[[index]])
+        _draw_table(axes, table[chosen, :-1], batch, high, tints[chosen])
+        _draw_table(axes, table[chosen, -1:], right - WIDE, high, tints[chosen, -1:])
+        _write(axes, ((batch + right) / 2, high - 0.2), f"{_shape(features[chosen])} {_shape(labels[chosen])}", "black")
+        centres = (left + wide / 2, picked + WIDE / 2, fetched + wide / 2)
+        for title, x in zip(("data set", "indices", "samples"), centres, strict=True):
+            _write(axes, (x, 0.2), title, "black")
+        for step, end in {"choose": picked, "fetch": fetched, "collate": batch}.items():
+            _draw_step_to(axes, (end, middle), step, gap)
+        return _close(figure, axes, right + 0.25, top + HIGH * len(table) + 0.1)
+
+
+def _number_rows(axes: Axes, place: tuple[float, float], count: int, chosen: Sequence[int]) -> None:
+    """Write the indices of a table's rows beside them, the chosen ones in another colour."""
+    for index in range(count):
+        colour = ORANGE if index in chosen else GREY
+        _write(axes, (place[0], place[1] + HIGH * (index + 0.5)), f"{index}", colour, ha="right", fontsize=9)
+
+
+def _draw_step_to(axes: Axes, end: tuple[float, float], name: str, gap: float) -> None:
+    """Draw an arrow with a name above it through the gap before a place."""
+    x, y = end
+    _draw_arrow(axes, (x - gap + 0.08, y), (x - 0.08, y), GREY)
+    _write(axes, (x - gap / 2, y - 0.17), name, "black")
+
+
+def draw_parts(parts: Mapping[str, int]) -> Figure:
+    """Return a figure of one bar, cut into parts: each as long as its number of samples, which it shows."""
+    total, left, wide = sum(parts.values()), 0.1, 6.6
+    with course_style():
+        figure, axes = _make_canvas(1, 1)
+        for number, (name, count) in enumerate(parts.items()):
+            length = wide * count / total
+            look: dict[str, Any] = {"facecolor": TINTS[number], "edgecolor": "white", "linewidth": 2}
+            axes.add_patch(Rectangle((left, 0.1), length, 0.7, **look))
+            _write(axes, (left + length / 2, 0.45), f"{name}\n{count:,}", INK[number])
+            left += length
+        return _close(figure, axes, wide + 0.2, 0.9)
+
+
+def draw_timeline(runs: Mapping[str, Sequence[float]]) -> Figure:
+    """Return a figure of how long a loop waits for batches and how long it trains, on one line of time for each run.
+
+    Args:
+        runs: for each run the moments, in seconds, at which something else begins: waiting from the first to the
+            second, training from there to the third, waiting again, and so on.
+    """
+    with course_style():
+        figure = Figure(figsize=(7.0, 0.55 * len(runs) + 1.1), layout="constrained")
+        axes = figure.subplots()
+        for row, moments in enumerate(runs.values()):
+            spans = [(start - moments[0], end - start) for start, end in pairwise(moments)]
+            for kind, colour, where in [("waiting for a batch", ORANGE, 0), ("training", BLUE, 1)]:
+                label = kind if row == 0 else None
+                look: dict[str, Any] = {"facecolors": colour, "edgecolor": "white", "label": label}
+                axes.broken_barh(spans[where::2], (row - 0.35, 0.7), **look)
+        axes.set_yticks(range(len(runs)), list(runs))
+        axes.set(xlabel="seconds", ylim=(len(runs) - 0.5, -0.5))
+        axes.grid(visible=False, axis="y")
+        figure.legend(loc="outside upper center", ncols=2, frameon=False)
+        return figure

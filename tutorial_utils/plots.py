@@ -188,6 +188,27 @@ def plot_stacks(panels: Mapping[str, Mapping[str, Sequence[float]]], parts: Sequ
             axes.set(xlabel=label, yticks=range(len(values)), yticklabels=list(values), ylim=(len(values) - 0.4, -0.6))
             axes.grid(visible=False, axis="y")
         figure.legend(*areas[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(parts))
+def plot_change(
+    before: Sequence[float] | Tensor, after: Sequence[float] | Tensor, names: Sequence[str], xlabel: str
+) -> Figure:
+    """Return a figure with two bars for each name, its share before and after a change; shares are from 0 to 1.
+
+    Raises:
+        ValueError: there is not one name for each value, there is no value, or a value is no share.
+    """
+    with course_style():
+        figure = Figure(figsize=(6, 0.7 * len(names) + 1.1), layout="constrained")
+        axes = figure.subplots()
+        for label, values, shift in [("before", before, -0.19), ("after", after, 0.19)]:
+            shares = _read_shares(values, names)
+            bars = axes.barh([place + shift for place in range(len(names))], shares, height=0.36, label=label)
+            axes.bar_label(bars, [f"{share:.1%}" for share in shares], padding=3, fontsize=9)
+        axes.set_yticks(range(len(names)), list(names))
+        axes.set(xlabel=xlabel, xlim=(0, 1.12), ylim=(len(names) - 0.4, -0.6))  # the first name on top
+        axes.grid(visible=False, axis="y")
+        axes.set_xticks(np.linspace(0, 1, 6))
+        _label_percent(axes, "x")
+        figure.legend(loc="outside upper center", ncols=2, frameon=False)
     return figure
 
 
