@@ -17,8 +17,11 @@ from tutorial_utils.plots import (
     draw_graph,
     plot_bars,
     plot_confusion,
+    plot_errors,
     plot_history,
     plot_panels,
+    plot_path,
+    plot_tangent,
     show_images,
 )
 from tutorial_utils.style import BLUE, ORANGE
@@ -30,7 +33,10 @@ FIGURES = {
     "plot_panels": lambda: plot_panels({"SGD": {"lr 1": [2.0, 1.0]}, "Adam": {"lr 1": [1.0, 9.0]}}, "loss", 2.3),
     "plot_bars": lambda: plot_bars([0.1, 0.9], ["cat", "dog"], "accuracy", highlight=0),
     "plot_confusion": lambda: plot_confusion(torch.eye(10, dtype=torch.long), CLASSES),
-    "draw_graph": lambda: draw_graph(torch.ones(2, requires_grad=True).sum()),
+    "draw_graph": lambda: draw_graph(torch.ones(2, requires_grad=True).sum(), numbers=True),
+    "plot_tangent": lambda: plot_tangent(torch.square, 1.0, 2.0, "x", "loss"),
+    "plot_errors": lambda: plot_errors({"one side": {0.1: 1e-3, 0.01: 1e-4}}, "nudge", "error"),
+    "plot_path": lambda: plot_path(lambda x: (x**2).sum(), torch.tensor([[1.0, 2.0], [0.5, 1.0]]), "x[0]", "x[1]"),
 }
 
 
@@ -118,7 +124,7 @@ def test_a_history_of_numbers_says_that_they_have_no_accuracy():
     assert not list(plot_history({"val_accuracy": [nothing, 0.5]}).axes[0].texts)
 
 
-@pytest.mark.parametrize("name", ["plot_history", "plot_bars", "plot_confusion"])
+@pytest.mark.parametrize("name", sorted({*FIGURES} - {"show_images", "plot_panels", "draw_graph"}))
 def test_every_diagram_says_what_its_axes_are(name):
     for axes in FIGURES[name]().axes:
         assert axes.get_xlabel() or axes.get_label() == "<colorbar>"
@@ -235,12 +241,12 @@ def test_a_graph_has_the_operations_and_leaves_and_the_edges_between_them():
 
     labels, edges = graph_of(draw_graph(loss, {"x": x, "w": w, "b": b, "z": z}))
     add = "z (2, 3)\nAddBackward0"
-    assert labels == {"MseLossBackward0", add, "MmBackward0", "w (5, 3)", "b (3,)"}
+    assert labels == {"MseLossBackward0", add, "MmBackward0", "w (5, 3)\nAccumulateGrad", "b (3,)\nAccumulateGrad"}
     assert edges == {
         ("MseLossBackward0", add): 1,
         (add, "MmBackward0"): 1,
-        (add, "b (3,)"): 1,
-        ("MmBackward0", "w (5, 3)"): 1,
+        (add, "b (3,)\nAccumulateGrad"): 1,
+        ("MmBackward0", "w (5, 3)\nAccumulateGrad"): 1,
     }
 
 
@@ -253,15 +259,16 @@ def test_a_tensor_that_is_used_more_than_once_is_one_box_with_an_arrow_for_each_
     names = {"w": w, "square": square, "cube": cube, "sum": sum_of_all}
     labels, edges = graph_of(draw_graph(sum_of_all, names))
     s2, s3, partial, total = (f"{name}Backward0" for name in ("square ()\nMul", "cube ()\nMul", "Add", "sum ()\nAdd"))
-    assert labels == {s2, s3, partial, total, "w ()"}
+    leaf = "w ()\nAccumulateGrad"
+    assert labels == {s2, s3, partial, total, leaf}
     assert edges == {
         (total, partial): 1,
-        (total, "w ()"): 1,
+        (total, leaf): 1,
         (partial, s3): 1,
         (partial, s2): 1,
         (s3, s2): 1,
-        (s3, "w ()"): 1,
-        (s2, "w ()"): 2,
+        (s3, leaf): 1,
+        (s2, leaf): 2,
     }
 
 
@@ -271,7 +278,7 @@ def test_the_graph_of_a_model_names_each_of_its_parameters_once_and_no_boxes_ove
     axes = drawn(draw_graph(loss, dict(model.named_parameters())))
     *boxes, _ = axes.texts
 
-    leaves = {f"{name} {tuple(parameter.shape)}" for name, parameter in model.named_parameters()}
+    leaves = {f"{name} {tuple(parameter.shape)}\nAccumulateGrad" for name, parameter in model.named_parameters()}
     assert {box.get_text() for box in boxes if box.get_color() == ORANGE} == leaves
     assert len(boxes) == len(leaves) + 2 + 3 + 3 + 2  # the loss takes two, each layer two, each ReLU one
     corners = [box.get_bbox_patch().get_window_extent() for box in boxes]
@@ -283,7 +290,7 @@ def test_backward_runs_down_the_graph():
     w = torch.ones(2, requires_grad=True)
     *boxes, legend = drawn(draw_graph((w * 2).sum())).texts
     heights = {box.get_text(): box.get_position()[1] for box in boxes}
-    assert heights["SumBackward0"] > heights["MulBackward0"] > heights["leaf (2,)"]
+    assert heights["SumBackward0"] > heights["MulBackward0"] > heights["leaf (2,)\nAccumulateGrad"]
     assert "arrows: the way backward() runs" in legend.get_text()
 
 
@@ -294,6 +301,58 @@ def test_drawing_a_graph_leaves_it_as_it_was():
     loss.backward()
     assert w.grad.tolist() == [2, 2]
     assert draw_graph(loss, {"w": w})  # and after backward, the shape of the graph is still there
+
+
+def make_wage():
+    hours, rate = torch.tensor(2.0, requires_grad=True), torch.tensor(3.0, requires_grad=True)
+    wage = hours * rate
+    return {"hours": hours, "rate": rate, "wage": wage, "total": wage + hours}
+
+
+def test_a_graph_with_numbers_has_values_in_its_boxes_and_gradients_at_its_arrows():
+    names = make_wage()
+    axes = drawn(draw_graph(names["total"], names, numbers=True))
+    *texts, _ = [text.get_text() for text in axes.texts]
+    assert sorted(texts) == sorted(
+        [
+            "total = 8\nAddBackward0",
+            "wage = 6\nMulBackward0",
+            "rate = 3\ngradient 2\nAccumulateGrad",
+            "hours = 2\ngradient 4\nAccumulateGrad",  # which arrives as 3 and 1
+            *("1", "1", "2", "3"),
+        ]
+    )
+    assert all(tensor.grad is None for tensor in names.values() if tensor.is_leaf)
+    names["total"].backward()  # no hook of the drawing is left, and the graph is as it was
+    assert names["hours"].grad == 4
+
+
+def test_long_tensors_have_their_shape_where_short_ones_have_numbers():
+    w, b = torch.ones(4, requires_grad=True), torch.tensor([0.25, -1.0], requires_grad=True)
+    axes = drawn(draw_graph(w.sum() + (b**2).sum(), {"w": w, "b": b}, numbers=True))
+    texts = {text.get_text() for text in axes.texts}
+    assert {"w (4,)\nAccumulateGrad", "b = [0.25, -1]\ngradient [0.5, -2]\nAccumulateGrad", "[0.5, -2]", ""} < texts
+
+
+def test_numbers_of_a_graph_that_was_freed_are_refused_with_pytorchs_words():
+    names = make_wage()
+    names["total"].backward()
+    with pytest.raises(RuntimeError, match="a second time"):
+        draw_graph(names["total"], names, numbers=True)
+
+
+def test_arrows_to_one_box_end_side_by_side():
+    factor = torch.tensor(3.0, requires_grad=True)
+    power = factor
+    for _ in range(4):
+        power = power * factor
+    axes = drawn(draw_graph(power, {"factor": factor}))
+    height = min(patch._path_original.vertices[-1][1] for patch in axes.patches)
+    heads = sorted(x for x, y in (patch._path_original.vertices[-1] for patch in axes.patches) if y == height)
+    assert len(heads) == 5
+    assert min(np.diff(heads)) > 0.15  # inches
+    (corner,) = [text.get_bbox_patch().get_window_extent() for text in axes.texts if "factor" in text.get_text()]
+    assert all(corner.containsx(axes.transData.transform((x, 0))[0]) for x in heads)
 
 
 @pytest.mark.parametrize("make", [lambda w: w, lambda w: (w * 2).detach(), lambda w: torch.ones(2)])
@@ -397,3 +456,35 @@ def test_what_cannot_be_drawn_is_told(draw, told):
 def test_fifty_classes_have_a_cell_each():
     axes = drawn(plot_confusion(torch.eye(50, dtype=torch.long), [f"class {i}" for i in range(50)]))
     assert len(axes.texts) == 2500
+
+
+def test_a_tangent_has_the_slope_at_the_place_and_a_secant_that_of_the_way():
+    axes = drawn(plot_tangent(torch.square, 1.0, -2.5, "x", "loss"))
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "secant to a nudge of -2.5: slope -0.500",  # from 1 down to (-1.5)² = 2.25: 1.25 in -2.5
+        "tangent: slope 2.000",
+    ]
+    curve, secant, tangent, ends = axes.lines
+    assert curve.get_ydata()[0] == pytest.approx(curve.get_xdata()[0] ** 2)
+    assert (secant.get_slope(), tangent.get_slope()) == pytest.approx((-0.5, 2))
+    assert ends.get_xydata().tolist() == [[1, 1], [-1.5, 2.25]]
+
+
+def test_errors_are_drawn_over_what_they_depend_on():
+    axes = drawn(plot_errors({"one": {0.1: 1e-3, 0.01: 1e-4}, "two": {0.1: 1e-6}}, "nudge", "error"))
+    assert [line.get_label() for line in axes.lines] == ["one", "two"]
+    assert axes.lines[0].get_xydata().tolist() == [[0.1, 1e-3], [0.01, 1e-4]]
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert "1e\N{MINUS SIGN}02" in {label.get_text() for label in axes.get_xticklabels()}
+
+
+def test_a_path_lies_over_the_contours_of_its_function():
+    places = torch.tensor([[2.0, 1.0], [1.0, 0.5], [0.5, 0.25]], requires_grad=True)
+    axes = drawn(plot_path(lambda x: x[0] ** 2 + x[1], list(places), "x[0]", "x[1]"))
+    (path,) = axes.lines
+    assert path.get_xydata().tolist() == places.tolist()
+    (contours,) = [made for made in axes.collections if hasattr(made, "levels")]
+    level, points = next(
+        (level, line) for level, line in zip(contours.levels, contours.get_paths(), strict=True) if len(line)
+    )
+    assert np.allclose(points.vertices[:, 0] ** 2 + points.vertices[:, 1], level, atol=0.01)
