@@ -461,7 +461,7 @@ def plot_path(f: Callable[[Tensor], Tensor], places: Sequence[Tensor], xlabel: s
     with course_style({"axes.grid": False}):
         figure = Figure(figsize=(6.2, 4.2), layout="constrained")
         axes = figure.subplots()
-        contours = axes.contour(across, up, heights, levels=12, cmap="Blues_r", linewidths=1)
+        contours = axes.contour(across, up, heights, levels=12, colors="#6a9cc4", linewidths=1)
         axes.clabel(contours, fontsize=8)
         axes.plot(*path.T, "o-", color=ORANGE, markersize=4)
         axes.annotate(
@@ -472,5 +472,5 @@ def plot_path(f: Callable[[Tensor], Tensor], places: Sequence[Tensor], xlabel: s
             ha="center",
             color=ORANGE,
         )
-        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.set(xlabel=xlabel, ylabel=ylabel, aspect="equal")  # or right angles look slanted
     return figure
