@@ -187,6 +187,8 @@ def test_a_row_of_boxes_has_an_arrow_between_each_two_and_the_ways_around():
     figure = diagrams.draw_blocks(["x", "conv", "+"], ways_around=[(0, 2)])
     assert texts(figure) == ["x", "conv", "+"]
     assert len(patches(figure, FancyArrowPatch)) == 2 + 1
+
+
 def test_names_that_share_memory_meet_in_one_box():
     memory = torch.arange(5.0, 9.0)
     figure = diagrams.draw_storages({"all": memory, "first": memory[:1], "copy": memory[1:2].clone()})
@@ -210,6 +212,8 @@ def test_a_checkpoint_shows_its_entries_and_a_bar_as_long_as_their_tensors():
     assert texts(figure)[::2] == ["epoch", "model", "optimizer", "scheduler"]
     bars = [patch.get_width() for patch in patches(figure, Rectangle)[1::2]]
     assert bars == pytest.approx([0, 1.9, 0.95, 0])
+
+
 def test_a_batch_has_the_chosen_samples_first_apart_and_then_together():
     figure = draw_batch(torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), torch.tensor([7, 8, 9]), [2, 0])
     data_set, sample_2, sample_0 = [1, 2, 7, 3, 4, 8, 5, 6, 9], [5, 6, 9], [1, 2, 7]

@@ -18,11 +18,14 @@ from tutorial_utils.plots import (
     plot_bars,
     plot_change,
     plot_confusion,
+    plot_errors,
     plot_history,
     plot_layers,
     plot_panels,
+    plot_path,
     plot_softmax,
     plot_stacks,
+    plot_tangent,
     show_images,
 )
 from tutorial_utils.style import BLUE, ORANGE
@@ -38,7 +41,10 @@ FIGURES = {
     "plot_change": lambda: plot_change([0.1, 0.9], [0.4, 0.6], ["cat", "dog"], "share"),
     "plot_confusion": lambda: plot_confusion(torch.eye(10, dtype=torch.long), CLASSES),
     "plot_stacks": lambda: plot_stacks({"seconds": {"a": [1, 2], "b": [3, 0]}}, ["load", "answer"]),
-    "draw_graph": lambda: draw_graph(torch.ones(2, requires_grad=True).sum()),
+    "draw_graph": lambda: draw_graph(torch.ones(2, requires_grad=True).sum(), numbers=True),
+    "plot_tangent": lambda: plot_tangent(torch.square, 1.0, 2.0, "x", "loss"),
+    "plot_errors": lambda: plot_errors({"one side": {0.1: 1e-3, 0.01: 1e-4}}, "nudge", "error"),
+    "plot_path": lambda: plot_path(lambda x: (x**2).sum(), torch.tensor([[1.0, 2.0], [0.5, 1.0]]), "x[0]", "x[1]"),
 }
 
 
@@ -126,7 +132,7 @@ def test_a_history_of_numbers_says_that_they_have_no_accuracy():
     assert not list(plot_history({"val_accuracy": [nothing, 0.5]}).axes[0].texts)
 
 
-@pytest.mark.parametrize("name", ["plot_history", "plot_bars", "plot_confusion"])
+@pytest.mark.parametrize("name", sorted({*FIGURES} - {"show_images", "plot_panels", "draw_graph"}))
 def test_every_diagram_says_what_its_axes_are(name):
     for axes in FIGURES[name]().axes:
         assert axes.get_xlabel() or axes.get_label() == "<colorbar>"
@@ -253,12 +259,12 @@ def test_a_graph_has_the_operations_and_leaves_and_the_edges_between_them():
 
     labels, edges = graph_of(draw_graph(loss, {"x": x, "w": w, "b": b, "z": z}))
     add = "z (2, 3)\nAddBackward0"
-    assert labels == {"MseLossBackward0", add, "MmBackward0", "w (5, 3)", "b (3,)"}
+    assert labels == {"MseLossBackward0", add, "MmBackward0", "w (5, 3)\nAccumulateGrad", "b (3,)\nAccumulateGrad"}
     assert edges == {
         ("MseLossBackward0", add): 1,
         (add, "MmBackward0"): 1,
-        (add, "b (3,)"): 1,
-        ("MmBackward0", "w (5, 3)"): 1,
+        (add, "b (3,)\nAccumulateGrad"): 1,
+        ("MmBackward0", "w (5, 3)\nAccumulateGrad"): 1,
     }
 
 
@@ -271,15 +277,16 @@ def test_a_tensor_that_is_used_more_than_once_is_one_box_with_an_arrow_for_each_
     names = {"w": w, "square": square, "cube": cube, "sum": sum_of_all}
     labels, edges = graph_of(draw_graph(sum_of_all, names))
     s2, s3, partial, total = (f"{name}Backward0" for name in ("square ()\nMul", "cube ()\nMul", "Add", "sum ()\nAdd"))
-    assert labels == {s2, s3, partial, total, "w ()"}
+    leaf = "w ()\nAccumulateGrad"
+    assert labels == {s2, s3, partial, total, leaf}
     assert edges == {
         (total, partial): 1,
-        (total, "w ()"): 1,
+        (total, leaf): 1,
         (partial, s3): 1,
         (partial, s2): 1,
         (s3, s2): 1,
-        (s3, "w ()"): 1,
-        (s2, "w ()"): 2,
+        (s3, leaf): 1,
+        (s2, leaf): 2,
     }
 
 
@@ -289,7 +296,7 @@ def test_the_graph_of_a_model_names_each_of_its_parameters_once_and_no_boxes_ove
     axes = drawn(draw_graph(loss, dict(model.named_parameters())))
     *boxes, _ = axes.texts
 
-    leaves = {f"{name} {tuple(parameter.shape)}" for name, parameter in model.named_parameters()}
+    leaves = {f"{name} {tuple(parameter.shape)}\nAccumulateGrad" for name, parameter in model.named_parameters()}
     assert {box.get_text() for box in boxes if box.get_color() == ORANGE} == leaves
     assert len(boxes) == len(leaves) + 2 + 3 + 3 + 2  # the loss takes two, each layer two, each ReLU one
     corners = [box.get_bbox_patch().get_window_extent() for box in boxes]
@@ -301,7 +308,7 @@ def test_backward_runs_down_the_graph():
     w = torch.ones(2, requires_grad=True)
     *boxes, legend = drawn(draw_graph((w * 2).sum())).texts
     heights = {box.get_text(): box.get_position()[1] for box in boxes}
-    assert heights["SumBackward0"] > heights["MulBackward0"] > heights["leaf (2,)"]
+    assert heights["SumBackward0"] > heights["MulBackward0"] > heights["leaf (2,)\nAccumulateGrad"]
     assert "arrows: the way backward() runs" in legend.get_text()
 
 
@@ -312,6 +319,58 @@ def test_drawing_a_graph_leaves_it_as_it_was():
     loss.backward()
     assert w.grad.tolist() == [2, 2]
     assert draw_graph(loss, {"w": w})  # and after backward, the shape of the graph is still there
+
+
+def make_wage():
+    hours, rate = torch.tensor(2.0, requires_grad=True), torch.tensor(3.0, requires_grad=True)
+    wage = hours * rate
+    return {"hours": hours, "rate": rate, "wage": wage, "total": wage + hours}
+
+
+def test_a_graph_with_numbers_has_values_in_its_boxes_and_gradients_at_its_arrows():
+    names = make_wage()
+    axes = drawn(draw_graph(names["total"], names, numbers=True))
+    *texts, _ = [text.get_text() for text in axes.texts]
+    assert sorted(texts) == sorted(
+        [
+            "total = 8\nAddBackward0",
+            "wage = 6\nMulBackward0",
+            "rate = 3\ngradient 2\nAccumulateGrad",
+            "hours = 2\ngradient 4\nAccumulateGrad",  # which arrives as 3 and 1
+            *("1", "1", "2", "3"),
+        ]
+    )
+    assert all(tensor.grad is None for tensor in names.values() if tensor.is_leaf)
+    names["total"].backward()  # no hook of the drawing is left, and the graph is as it was
+    assert names["hours"].grad == 4
+
+
+def test_long_tensors_have_their_shape_where_short_ones_have_numbers():
+    w, b = torch.ones(4, requires_grad=True), torch.tensor([0.25, -1.0], requires_grad=True)
+    axes = drawn(draw_graph(w.sum() + (b**2).sum(), {"w": w, "b": b}, numbers=True))
+    texts = {text.get_text() for text in axes.texts}
+    assert {"w (4,)\nAccumulateGrad", "b = [0.25, -1]\ngradient [0.5, -2]\nAccumulateGrad", "[0.5, -2]", ""} < texts
+
+
+def test_numbers_of_a_graph_that_was_freed_are_refused_with_pytorchs_words():
+    names = make_wage()
+    names["total"].backward()
+    with pytest.raises(RuntimeError, match="a second time"):
+        draw_graph(names["total"], names, numbers=True)
+
+
+def test_arrows_to_one_box_end_side_by_side():
+    factor = torch.tensor(3.0, requires_grad=True)
+    power = factor
+    for _ in range(4):
+        power = power * factor
+    axes = drawn(draw_graph(power, {"factor": factor}))
+    height = min(patch._path_original.vertices[-1][1] for patch in axes.patches)
+    heads = sorted(x for x, y in (patch._path_original.vertices[-1] for patch in axes.patches) if y == height)
+    assert len(heads) == 5
+    assert min(np.diff(heads)) > 0.15  # inches
+    (corner,) = [text.get_bbox_patch().get_window_extent() for text in axes.texts if "factor" in text.get_text()]
+    assert all(corner.containsx(axes.transData.transform((x, 0))[0]) for x in heads)
 
 
 @pytest.mark.parametrize("make", [lambda w: w, lambda w: (w * 2).detach(), lambda w: torch.ones(2)])
@@ -430,6 +489,8 @@ def test_each_curve_over_the_layers_ends_in_its_name():
     figure = plot_layers({"default": [1.0, 0.1], "He": [1.0, 0.9]}, "standard deviation")
     assert [list(line.get_ydata()) for line in figure.axes[0].lines] == [[1.0, 0.1], [1.0, 0.9]]
     assert [(text.get_text(), text.xy) for text in figure.axes[0].texts] == [("default", (2, 0.1)), ("He", (2, 0.9))]
+
+
 def test_the_parts_of_a_bar_follow_each_other_in_every_panel():
     figure = plot_stacks({"s": {"a": [1, 2], "b": [3, 0.5]}, "MiB": {"a": [10, 0], "b": [4, 6]}}, ["load", "answer"])
     for axes, label, lefts, widths in zip(
@@ -440,3 +501,35 @@ def test_the_parts_of_a_bar_follow_each_other_in_every_panel():
         assert [bar.get_width() for bar in axes.patches] == widths
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["a", "b"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["load", "answer"]
+
+
+def test_a_tangent_has_the_slope_at_the_place_and_a_secant_that_of_the_way():
+    axes = drawn(plot_tangent(torch.square, 1.0, -2.5, "x", "loss"))
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "secant to a nudge of -2.5: slope -0.500",  # from 1 down to (-1.5)² = 2.25: 1.25 in -2.5
+        "tangent: slope 2.000",
+    ]
+    curve, secant, tangent, ends = axes.lines
+    assert curve.get_ydata()[0] == pytest.approx(curve.get_xdata()[0] ** 2)
+    assert (secant.get_slope(), tangent.get_slope()) == pytest.approx((-0.5, 2))
+    assert ends.get_xydata().tolist() == [[1, 1], [-1.5, 2.25]]
+
+
+def test_errors_are_drawn_over_what_they_depend_on():
+    axes = drawn(plot_errors({"one": {0.1: 1e-3, 0.01: 1e-4}, "two": {0.1: 1e-6}}, "nudge", "error"))
+    assert [line.get_label() for line in axes.lines] == ["one", "two"]
+    assert axes.lines[0].get_xydata().tolist() == [[0.1, 1e-3], [0.01, 1e-4]]
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert "1e\N{MINUS SIGN}02" in {label.get_text() for label in axes.get_xticklabels()}
+
+
+def test_a_path_lies_over_the_contours_of_its_function():
+    places = torch.tensor([[2.0, 1.0], [1.0, 0.5], [0.5, 0.25]], requires_grad=True)
+    axes = drawn(plot_path(lambda x: x[0] ** 2 + x[1], list(places), "x[0]", "x[1]"))
+    (path,) = axes.lines
+    assert path.get_xydata().tolist() == places.tolist()
+    (contours,) = [made for made in axes.collections if hasattr(made, "levels")]
+    level, points = next(
+        (level, line) for level, line in zip(contours.levels, contours.get_paths(), strict=True) if len(line)
+    )
+    assert np.allclose(points.vertices[:, 0] ** 2 + points.vertices[:, 1], level, atol=0.01)

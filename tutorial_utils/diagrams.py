@@ -412,6 +412,8 @@ def draw_blocks(names: Sequence[str], ways_around: Sequence[tuple[int, int]] = (
             )
         axes.set(xlim=(-0.6, len(names) - 0.4), ylim=(-0.5, 0.8))
         return figure
+
+
 def draw_storages(tensors: Mapping[str, Tensor]) -> Figure:
     """Return a figure of tensors and the memory behind them: a box for each storage, an arrow to it from each name.
 
@@ -501,6 +503,8 @@ def _find_tensors(entry: object) -> Iterator[Tensor]:
 def _shorten(entry: object) -> str:
     """Return an entry without tensors in a few words."""
     return f"{len(entry)} plain value{'s' * (len(entry) != 1)}" if isinstance(entry, Mapping) else repr(entry)
+
+
 def draw_batch(features: Tensor, labels: Tensor, chosen: Sequence[int]) -> Figure:
     """Return a figure of how a batch is made: from a data set, samples are chosen, fetched and put together.
 

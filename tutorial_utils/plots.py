@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +15,7 @@ from matplotlib.path import Path
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 from torch import Tensor
 from torch.autograd.graph import Node
+from torch.utils.hooks import RemovableHandle
 
 from tutorial_utils.style import BLUE, ORANGE, STYLE, Figure, course_style
 
@@ -188,6 +189,8 @@ def plot_stacks(panels: Mapping[str, Mapping[str, Sequence[float]]], parts: Sequ
             axes.set(xlabel=label, yticks=range(len(values)), yticklabels=list(values), ylim=(len(values) - 0.4, -0.6))
             axes.grid(visible=False, axis="y")
         figure.legend(*areas[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(parts))
+
+
 def plot_change(
     before: Sequence[float] | Tensor, after: Sequence[float] | Tensor, names: Sequence[str], xlabel: str
 ) -> Figure:
@@ -257,33 +260,40 @@ def plot_confusion(matrix: Tensor, classes: Sequence[str]) -> Figure:
     return figure
 
 
-def draw_graph(output: Tensor, names: Mapping[str, Tensor] | None = None) -> Figure:
+def draw_graph(output: Tensor, names: Mapping[str, Tensor] | None = None, numbers: bool = False) -> Figure:
     """Return a figure of the autograd graph of `output`: a box for each operation and leaf, an arrow for each edge.
 
     The output is on top, and the arrows point the way backward() runs. An operation has the name that PyTorch gives
     it. A leaf, which gets a `.grad`, is orange. A tensor of `names` (which may be `dict(model.named_parameters())`) is
     written into its box, with its shape; one that needs no gradient is not in the graph.
 
+    With `numbers`, a box has the value of its tensor instead of the shape, an arrow the gradient that goes along it,
+    and a leaf their sum, if there are three numbers at most. No `.grad` changes.
+
     Raises:
         ValueError: `output` has no grad_fn.
+        RuntimeError: PyTorch's, if the numbers are asked for and backward() has freed what it needs.
     """
     graph = _trace(output)
-    labels = {node: _label_node(node, names or {}) for node in graph}
+    flows = _trace_gradients(output, graph) if numbers else {}
+    labels = {node: _label_node(node, names or {}, flows) for node in graph}
     widths: dict[Stop, float] = {node: _box_size(label)[0] for node, label in labels.items()}
     routes = _route_edges(graph)
     places = _arrange(graph, routes, widths)
-    left = min(-2.4, *(x - widths.get(stop, 0) / 2 - 0.1 for stop, (x, _) in places.items()))
-    right = max(2.4, *(x + widths.get(stop, 0) / 2 + 0.1 for stop, (x, _) in places.items()))
-    bottom, top = min(y for _, y in places.values()) - 0.55, 0.4
+    heads = _spread_heads(routes, places, widths)
+    left, right, bottom, top = _find_limits(places, widths)
     with course_style():
         figure = Figure(figsize=(right - left, top - bottom))
         axes = figure.add_axes((0, 0, 1, 1), xlim=(left, right), ylim=(bottom, top))  # one unit is one inch
         axes.set_axis_off()
-        for (_, end, number), route in routes.items():
-            axes.add_patch(_make_arrow([places[stop] for stop in route], number, _box_size(labels[end])[1]))
+        for edge, route in routes.items():
+            end = heads[edge], places[edge[1]][1] + _box_size(labels[edge[1]])[1] / 2
+            axes.add_patch(_make_arrow([*(places[stop] for stop in route[:-1]), end]))
+            if edge in flows:
+                _write_flow(axes, end, flows[edge])
         for node, label in labels.items():
             _write_box(axes, places[node], label, ORANGE if _is_leaf(node) else BLUE)
-        legend = "arrows: the way backward() runs; orange: leaves, which get a .grad"
+        legend = "arrows: the way backward() runs" + (", with gradients" if flows else "") + "; orange: leaves"
         axes.text((left + right) / 2, bottom, legend, ha="center", va="bottom", fontsize=9)
     return figure
 
@@ -307,20 +317,58 @@ def _trace(output: Tensor) -> "nx.MultiDiGraph[Node]":
     return graph
 
 
+def _trace_gradients(output: Tensor, graph: "nx.MultiDiGraph[Node]") -> dict[Edge, Tensor]:
+    """Return the gradient that goes along each edge on the way back from `output`, whose own gradient is 1."""
+    flows: dict[Edge, Tensor] = {}
+
+    def watch(node: Node) -> None:
+        def keep(gradients: Sequence[Tensor | None], _: object) -> None:
+            ends = [following for following, _ in node.next_functions]
+            for place, (end, gradient) in enumerate(zip(ends, gradients, strict=True)):
+                if end is not None and gradient is not None:
+                    flows[node, end, ends[:place].count(end)] = gradient.detach()
+
+        hooks.append(node.register_hook(keep))
+
+    hooks: list[RemovableHandle] = []
+    for node in graph:
+        if not _is_leaf(node):
+            watch(node)
+    leaves = [node.variable for node in graph if _is_leaf(node)]  # type: ignore[attr-defined]
+    torch.autograd.grad(output, leaves, torch.ones_like(output), retain_graph=True, allow_unused=True)
+    for hook in hooks:
+        hook.remove()
+    return flows
+
+
 def _is_leaf(node: Node) -> bool:
     """Return whether `node` is no operation, but the place where the gradient of a leaf arrives."""
     return type(node).__name__ == "AccumulateGrad"
 
 
-def _label_node(node: Node, names: Mapping[str, Tensor]) -> str:
+def _label_node(node: Node, names: Mapping[str, Tensor], flows: Mapping[Edge, Tensor]) -> str:
     """Return the lines to write into a box: the tensors of `names` that belong to it, and the operation."""
+
+    def describe(name: str, tensor: Tensor) -> str:
+        value = _write_numbers(tensor) if flows else ""
+        return f"{name} = {value}" if value else f"{name} {tuple(tensor.shape)}"
+
     if _is_leaf(node):
         leaf: Tensor = node.variable  # type: ignore[attr-defined]  # PyTorch's types leave out what a leaf's node has
         own = [name for name, tensor in names.items() if tensor is leaf]
-        return f"{' = '.join(own) or 'leaf'} {tuple(leaf.shape)}"
-    lines = [f"{name} {tuple(tensor.shape)}" for name, tensor in names.items() if tensor.grad_fn is node]
+        arriving = [gradient for (_, end, _), gradient in flows.items() if end is node]
+        total = _write_numbers(sum(arriving, torch.zeros_like(leaf))) if arriving else ""
+        lines = [describe(" = ".join(own) or "leaf", leaf), f"gradient {total}" if total else ""]
+        return "\n".join([*filter(None, lines), "AccumulateGrad"])
+    lines = [describe(name, tensor) for name, tensor in names.items() if tensor.grad_fn is node]
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", type(node).__name__)  # so that a long name breaks between words
     return "\n".join(lines + [line.replace(" ", "") for line in textwrap.wrap(words, 22)])
+
+
+def _write_numbers(tensor: Tensor) -> str:
+    """Return the numbers of a tensor, shortly; of more than three, nothing."""
+    numbers = [f"{number:.3g}" for number in tensor.detach().flatten().tolist()] if tensor.numel() <= 3 else []
+    return f"[{', '.join(numbers)}]" if tensor.ndim and numbers else ", ".join(numbers)
 
 
 def _box_size(label: str) -> tuple[float, float]:
@@ -359,16 +407,42 @@ def _arrange(
     return places
 
 
-def _make_arrow(stops: Sequence[Place], number: int, height: float) -> FancyArrowPatch:
-    """Return the arrow through `stops` to the top of a box of `height`; each further one to the same box is shifted."""
-    points = np.add(stops, (0.12 * number, 0))
-    points[-1, 1] += height / 2
+def _find_limits(places: Mapping[Stop, Place], widths: Mapping[Stop, float]) -> tuple[float, float, float, float]:
+    """Return left, right, bottom and top of the area that holds all boxes, in inches."""
+    left = min(-2.4, *(x - widths.get(stop, 0) / 2 - 0.1 for stop, (x, _) in places.items()))
+    right = max(2.4, *(x + widths.get(stop, 0) / 2 + 0.1 for stop, (x, _) in places.items()))
+    return left, right, min(y for _, y in places.values()) - 0.6, 0.45
+
+
+def _spread_heads(
+    routes: Mapping[Edge, Sequence[Stop]], places: Mapping[Stop, Place], widths: Mapping[Stop, float]
+) -> dict[Edge, float]:
+    """Return where on a box each arrow ends, as x in inches: side by side, in the order in which they come."""
+    heads = {}
+    for node in {edge[1] for edge in routes}:
+        edges = sorted((edge for edge in routes if edge[1] is node), key=lambda edge: places[routes[edge][-2]][0])
+        space = min(0.3, (widths[node] - 0.25) / len(edges))
+        for place, edge in enumerate(edges):
+            heads[edge] = places[node][0] + space * (place - (len(edges) - 1) / 2)
+    return heads
+
+
+def _make_arrow(points: Sequence[Place]) -> FancyArrowPatch:
+    """Return the arrow through `points`."""
     curve, codes = [points[0]], [Path.MOVETO]
     for start, end in pairwise(points):
         middle = (start[1] + end[1]) / 2
         curve += [(start[0], middle), (end[0], middle), end]
         codes += [Path.CURVE4] * 3
     return FancyArrowPatch(path=Path(curve, codes), arrowstyle="-|>", mutation_scale=10, color="#777777", zorder=1)
+
+
+def _write_flow(axes: Axes, head: Place, gradient: Tensor) -> None:
+    """Write a gradient above the head of its arrow, if it is short."""
+    box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none"}
+    axes.text(
+        head[0], head[1] + 0.2, _write_numbers(gradient), ha="center", va="center", fontsize=9, color=ORANGE, bbox=box
+    )
 
 
 def _write_box(axes: Axes, place: Place, label: str, colour: str) -> None:
@@ -416,4 +490,69 @@ def plot_layers(curves: Mapping[str, Sequence[float]], ylabel: str) -> Figure:
         axes.yaxis.set_minor_locator(NullLocator())
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.margins(x=0.15)
+
+
+def plot_tangent(f: Callable[[Tensor], Tensor], x: float, nudge: float, xlabel: str, ylabel: str) -> Figure:
+    """Return a figure of `f` around `x`: the curve, the secant from `x` to `x + nudge`, and the tangent at `x`.
+
+    `f` takes a tensor of shape () and returns one; the slope of the tangent is its gradient at `x`.
+    """
+    place = torch.tensor(x, requires_grad=True)
+    (gradient,) = torch.autograd.grad(f(place), place)
+    low, high = sorted([x, x + nudge])
+    ends = torch.linspace(low - abs(nudge) / 2, high + abs(nudge) / 2, 60)
+    start, end = f(torch.tensor(x)).item(), f(torch.tensor(x + nudge)).item()
+    lines = {
+        f"secant to a nudge of {nudge:g}: slope {(end - start) / nudge:.3f}": (end - start) / nudge,
+        f"tangent: slope {gradient:.3f}": gradient.item(),
+    }
+    with course_style():
+        figure = Figure(figsize=(6.2, 3.6), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(ends, [f(number).item() for number in ends], color="0.3", linewidth=2.5)
+        for (label, slope), style in zip(lines.items(), ("--", "-"), strict=True):
+            axes.axline((x, start), slope=slope, label=label, linestyle=style, color=ORANGE if style == "-" else BLUE)
+        axes.plot([x, x + nudge], [start, end], "o", color=BLUE)
+        axes.set(xlabel=xlabel, ylabel=ylabel, xlim=(float(ends[0]), float(ends[-1])))
+        axes.legend(frameon=False)
+    return figure
+
+
+def plot_errors(errors: Mapping[str, Mapping[float, float]], xlabel: str, ylabel: str) -> Figure:
+    """Return a figure of errors, each over what it depends on, all positive; both axes are logarithmic."""
+    with course_style():
+        figure = Figure(figsize=(6.2, 3.6), layout="constrained")
+        axes = figure.subplots()
+        for (name, values), marker in zip(errors.items(), "osD^vP", strict=False):
+            axes.plot([*values], [*values.values()], marker=marker, markersize=5, label=name)
+        axes.set(xlabel=xlabel, ylabel=ylabel, xscale="log", yscale="log")
+        for axis in axes.xaxis, axes.yaxis:
+            axis.set_major_formatter("{x:.0e}")
+            axis.set_minor_locator(NullLocator())
+        axes.legend(frameon=False)
+    return figure
+
+
+def plot_path(f: Callable[[Tensor], Tensor], places: Sequence[Tensor], xlabel: str, ylabel: str) -> Figure:
+    """Return a figure of a path from place to place, each (2,), over contours of `f`, (2,) -> ()."""
+    path = torch.stack([place.detach() for place in places])  # (steps + 1, 2)
+    margin = 0.25 * (path.amax(0) - path.amin(0)).max()
+    low, high = path.amin(0) - margin, path.amax(0) + margin
+    across, up = torch.linspace(low[0], high[0], 40), torch.linspace(low[1], high[1], 40)
+    heights = [[f(torch.stack([first, second])).item() for first in across] for second in up]
+    with course_style({"axes.grid": False}):
+        figure = Figure(figsize=(6.2, 4.2), layout="constrained")
+        axes = figure.subplots()
+        contours = axes.contour(across, up, heights, levels=12, colors="#6a9cc4", linewidths=1)
+        axes.clabel(contours, fontsize=8)
+        axes.plot(*path.T, "o-", color=ORANGE, markersize=4)
+        axes.annotate(
+            "start",
+            (path[0, 0].item(), path[0, 1].item()),
+            (0, 8),
+            textcoords="offset points",
+            ha="center",
+            color=ORANGE,
+        )
+        axes.set(xlabel=xlabel, ylabel=ylabel, aspect="equal")  # or right angles look slanted
     return figure
