@@ -26,9 +26,15 @@ from tutorial_utils.plots import (
     plot_softmax,
     plot_stacks,
     plot_tangent,
+    plot_contours,
+    plot_descent,
+    plot_grid,
+    plot_history,
+    plot_steps,
+    plot_sweep,
     show_images,
 )
-from tutorial_utils.style import BLUE, ORANGE
+from tutorial_utils.style import ORANGE
 
 HISTORY = {"train_loss": [2.0, 1.0, 0.5], "val_loss": [2.1, 1.2, 0.9], "val_accuracy": [0.3, 0.6, 0.7]}
 FIGURES = {
@@ -37,6 +43,11 @@ FIGURES = {
     "plot_panels": lambda: plot_panels({"SGD": {"lr 1": [2.0, 1.0]}, "Adam": {"lr 1": [1.0, 9.0]}}, "loss", 2.3),
     "plot_layers": lambda: plot_layers({"default": [1.0, 0.1], "He": [1.0, 0.9]}, "standard deviation"),
     "plot_softmax": lambda: plot_softmax(torch.tensor([0.0, 2.0]), ["cat", "dog"]),
+    "plot_steps": lambda: plot_steps({"first": [0.0, 2.8, 2.9], "second": torch.zeros(60)}, "w", target=3),
+    "plot_descent": lambda: plot_descent(torch.square, {"lr 1": [3.0, -3.0, 3.0], "lr 0.5": [3.0, 0.0]}, "w"),
+    "plot_contours": lambda: plot_contours(lambda x, y: x**2 + y**2, {"SGD": torch.tensor([[3.0, 1.0], [0.0, 0.0]])}),
+    "plot_sweep": lambda: plot_sweep({"SGD": {0.1: [2.0, 1.0], 1.0: [3.0, float("inf")]}}, "loss", 2.3),
+    "plot_grid": lambda: plot_grid({name: [3.0, 1.0] for name in "abcde"}, "step", "loss", baseline=2.3),
     "plot_bars": lambda: plot_bars([0.1, 0.9], ["cat", "dog"], "accuracy", highlight=0),
     "plot_change": lambda: plot_change([0.1, 0.9], [0.4, 0.6], ["cat", "dog"], "share"),
     "plot_confusion": lambda: plot_confusion(torch.eye(10, dtype=torch.long), CLASSES),
@@ -179,26 +190,53 @@ def test_a_history_without_a_curve_is_told():
         plot_history({"epochs": [1, 2]})
 
 
-def test_panels_share_their_axis_their_colours_and_one_legend():
-    figure = plot_panels(
-        {"SGD": {"a": [2.0, 1.0], "b": [5.0, 50.0]}, "Adam": {"c": [3.0], "b": [1.0, 9.0, 8.0]}}, "loss", 2.3
-    )
+def test_steps_are_drawn_from_the_start_with_their_target():
+    figure = FIGURES["plot_steps"]()
+    target, first, second = figure.axes[0].lines
+    assert target.get_ydata() == [3, 3]
+    assert first.get_xydata().tolist() == [[0, 0], [1, 2.8], [2, 2.9]]
+    assert len(second.get_xdata()) == 60
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["first", "second"]
 
-    left, right = drawn(figure), drawn(figure, 1)
-    assert (left.get_title(), right.get_title()) == ("SGD", "Adam")
-    (baseline, a, b), (same_baseline, c, same_b) = left.lines, right.lines
-    assert list(a.get_xdata()) == [1, 2]
-    assert list(b.get_ydata()) == [5.0, 50.0]
-    assert list(same_b.get_ydata()) == [1.0, 9.0, 8.0]
-    assert b.get_color() == same_b.get_color()
-    assert [line.get_color() for line in (a, b, c)] == [BLUE, ORANGE, "#009e73"]  # the course's colours, when drawn too
-    assert left.get_ylim() == right.get_ylim()
-    assert left.get_yscale() == right.get_yscale() == "log"
-    assert {"1", "2", "5", "10", "20", "50"} <= {label.get_text() for label in left.get_yticklabels()}
-    assert [line.get_ydata()[0] for line in (baseline, same_baseline)] == [2.3, 2.3]  # behind the curves
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "c"]
-    assert left.get_ylabel() == "loss"
+
+def test_a_descent_lies_on_the_curve_of_the_loss():
+    for axes, title, path in zip(FIGURES["plot_descent"]().axes, ["lr 1", "lr 0.5"], [[3, -3, 3], [3, 0]], strict=True):
+        curve, steps, start = axes.lines
+        assert axes.get_title() == title
+        assert curve.get_ydata().tolist() == pytest.approx((curve.get_xdata() ** 2).tolist())
+        assert steps.get_xydata().tolist() == [[w, w**2] for w in path]
+        assert start.get_xydata().tolist() == [[3, 9]]
+
+
+def test_a_path_of_two_weights_lies_within_its_contours():
+    (axes,) = FIGURES["plot_contours"]().axes
+    path, start = axes.lines
+    assert path.get_xydata().tolist() == [[3, 1], [0, 0]]
+    assert start.get_xydata().tolist() == [[3, 1]]
+    assert axes.get_xlim() == (-0.5, 3.5)
+    assert axes.get_ylim() == (-0.5, 1.5)
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "y")
+
+
+def test_a_sweep_has_means_and_every_seed_on_a_logarithmic_axis():
+    axes = drawn(FIGURES["plot_sweep"]())
+    baseline, means, *seeds = axes.lines
+    assert baseline.get_ydata() == [2.3, 2.3]
+    assert means.get_ydata().tolist() == [1.5, float("inf")]
+    assert [line.get_ydata().tolist() for line in seeds] == [[2.0, 1.0], [3.0, float("inf")]]
+    assert axes.get_xscale() == "log"
+
+
+@pytest.mark.parametrize("bars", [False, True])
+def test_a_grid_has_a_panel_for_each_name_with_shared_axes(bars):
+    figure = plot_grid({name: [3.0, 1.0] for name in "abcde"}, "step", "loss", bars=bars)
+    shown = [axes for axes in figure.axes if axes.get_title()]
+    assert [axes.get_title() for axes in shown] == [*"abcde"]
+    for axes in shown:
+        assert [patch.get_height() for patch in axes.patches] == ([3.0, 1.0] if bars else [])
+        assert [line.get_ydata().tolist() for line in axes.lines] == ([] if bars else [[3.0, 1.0]])
+        assert axes.get_ylim() == shown[0].get_ylim()
+    assert (figure.get_supxlabel(), figure.get_supylabel()) == ("step", "loss")
 
 
 def test_bars_have_their_values_and_one_stands_out():
@@ -230,10 +268,12 @@ def test_a_change_has_two_bars_for_each_name_in_two_colours():
 
 
 def test_a_confusion_matrix_shows_counts_coloured_by_the_share_of_their_row():
+def test_a_confusion_matrix_shows_counts_and_colours_mistakes_by_their_share_of_the_row():
     matrix = torch.tensor([[3, 1, 0], [0, 0, 0], [0, 4, 4]])
     axes = drawn(plot_confusion(matrix, ["a", "b", "c"]))
     assert [int(text.get_text()) for text in axes.texts] == matrix.flatten().tolist()
-    assert axes.images[0].get_array().tolist() == [[0.75, 0.25, 0], [0, 0, 0], [0, 0.5, 0.5]]
+    assert axes.images[0].get_array().tolist() == [[None, 0.25, 0], [0, None, 0], [0, 0.5, None]]
+    assert axes.images[0].get_clim() == (0, 0.5)
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "actual class")
 
 
@@ -431,7 +471,7 @@ def test_a_dollar_in_a_name_is_no_formula():
         plot_bars([0.5], [name], name),
         plot_confusion(torch.eye(1), [name]),
         plot_history({"$x$ loss": [1.0]}),
-        plot_panels({name: {name: [1.0]}}, name),
+        plot_steps({name: [1.0]}, name),
     ):
         figure._repr_png_()
 

@@ -13,11 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 from torch.autograd.graph import Node
 from torch.utils.hooks import RemovableHandle
 
-from tutorial_utils.style import BLUE, ORANGE, STYLE, Figure, course_style
+from tutorial_utils.style import BLUE, ORANGE, Figure, course_style
 
 NO_ACCURACY = "none: the labels are numbers,\nwhich can be close, not right or wrong"
 
@@ -103,34 +104,124 @@ def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
-def plot_panels(
-    groups: Mapping[str, Mapping[str, Sequence[float]]], ylabel: str, baseline: float | None = None
-) -> Figure:
-    """Return a figure with a panel for each group: a curve for each of its runs, one positive value per epoch.
+def plot_steps(paths: Mapping[str, Sequence[float] | Tensor], ylabel: str, target: float | None = None) -> Figure:
+    """Return a figure of numbers over the steps of training: a line for each path, which begins at step 0.
 
-    All panels share one logarithmic axis. Runs of one name have one colour and marker in all of them; `baseline` is a
-    dashed line behind them.
+    `target` is a dashed line, where the paths should lead.
     """
-    names = list(dict.fromkeys(name for runs in groups.values() for name in runs))
-    colours = STYLE["axes.prop_cycle"].by_key()["color"]
     with course_style():
-        figure = Figure(figsize=(3.3 * len(groups), 4.2), layout="constrained")
-        panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
-        for axes, (title, runs) in zip(panels, groups.items(), strict=True):
+        figure = Figure(figsize=(7.0, 3.2), layout="constrained")
+        axes = figure.subplots()
+        if target is not None:
+            axes.axhline(target, color="black", linestyle="--", linewidth=1)
+        for number, (name, path) in enumerate(paths.items()):
+            numbers = _read_numbers(path)
+            marker: dict[str, Any] = {"marker": "osD^vP"[number % 6], "markersize": 4} if len(numbers) <= 50 else {}
+            axes.plot(numbers, label=name, linestyle=["-", "--", "-.", ":"][number % 4], **marker)
+        axes.set(xlabel="step", ylabel=ylabel)
+        figure.legend(loc="outside right center", frameon=False)
+    return figure
+
+
+def plot_descent(
+    loss: Callable[[Tensor], Tensor], paths: Mapping[str, Sequence[float] | Tensor], xlabel: str
+) -> Figure:
+    """Return a figure with a panel for each path of one weight: its steps on the curve of the loss.
+
+    Args:
+        loss: gives the losses (N,) of the weights (N,).
+        paths: the weight before the first step, after it, and so on, by the title of the panel.
+        xlabel: what the weight is called.
+    """
+    ends = torch.tensor([number for path in paths.values() for number in _read_numbers(path)])
+    weights = torch.linspace(float(ends.min()) - 1, float(ends.max()) + 1, 200)
+    with course_style():
+        figure = Figure(figsize=(2.5 * len(paths), 3.0), layout="constrained")
+        panels = figure.subplots(1, len(paths), sharex=True, sharey=True, squeeze=False)[0]
+        for axes, (title, path) in zip(panels, paths.items(), strict=True):
+            steps = torch.tensor(_read_numbers(path))
+            axes.plot(weights, loss(weights), color="#999999")
+            axes.plot(steps, loss(steps), color=BLUE, linewidth=1, marker="o", markersize=4)
+            axes.plot(steps[:1], loss(steps[:1]), color=ORANGE, marker="o", linestyle="none")
+            axes.set(title=title, xlabel=xlabel)
+        panels[0].set_ylabel("loss")
+    return figure
+
+
+def plot_contours(
+    loss: Callable[[Tensor, Tensor], Tensor], paths: Mapping[str, Tensor], names: tuple[str, str] = ("x", "y")
+) -> Figure:
+    """Return a figure with a panel for each path (steps, 2) of two weights, on the lines of equal loss.
+
+    Args:
+        loss: gives the losses of two tensors of weights, of any one shape.
+        paths: both weights before the first step, after it, and so on, by the title of the panel.
+        names: what the two weights are called.
+    """
+    ends = torch.cat(list(paths.values())).detach()  # (all steps, 2)
+    low, high = ends.amin(dim=0) - 0.5, ends.amax(dim=0) + 0.5  # (2,), (2,)
+    sides = [torch.linspace(float(low[i]), float(high[i]), 120) for i in range(2)]
+    x, y = torch.meshgrid(*sides, indexing="xy")
+    with course_style({"axes.grid": False}):
+        figure = Figure(figsize=(2.9 * len(paths), 3.0), layout="constrained")
+        panels = figure.subplots(1, len(paths), sharex=True, sharey=True, squeeze=False)[0]
+        for axes, (title, path) in zip(panels, paths.items(), strict=True):
+            heights = loss(x, y).sqrt()  # evenly spaced lines for a bowl
+            axes.contour(x, y, heights, levels=12, colors="#bbbbbb", linewidths=0.8)
+            axes.plot(*path.detach().T, color=BLUE, linewidth=1.2, marker="o", markersize=3)
+            axes.plot(*path.detach()[0], color=ORANGE, marker="o", linestyle="none")
+            axes.set(title=title, xlabel=names[0])
+        panels[0].set_ylabel(names[1])
+    return figure
+
+
+def plot_sweep(losses: Mapping[str, Mapping[float, Sequence[float]]], ylabel: str, baseline: float) -> Figure:
+    """Return a figure of losses over learning rates: for each name a line of means, and a dash for each seed.
+
+    The axis of the rates is logarithmic; `baseline` is a dashed line. Losses that are not finite are left out.
+    """
+    with course_style():
+        figure = Figure(figsize=(7.0, 3.6), layout="constrained")
+        axes = figure.subplots()
+        axes.axhline(baseline, color="black", linestyle="--", linewidth=1)
+        for number, (name, by_rate) in enumerate(losses.items()):
+            means = [float(np.mean(values)) for values in by_rate.values()]
+            (line,) = axes.plot(list(by_rate), means, marker="osD^vP"[number % 6], label=name)
+            for rate, values in by_rate.items():
+                axes.plot([rate] * len(values), values, "_", markersize=9, color=line.get_color())
+        axes.set(xscale="log", xlabel="learning rate", ylabel=ylabel)
+        axes.legend(frameon=False)
+    return figure
+
+
+def plot_grid(
+    panels: Mapping[str, Sequence[float] | Tensor],
+    xlabel: str,
+    ylabel: str,
+    baseline: float | None = None,
+    bars: bool = False,
+) -> Figure:
+    """Return a figure of small panels with shared axes, four in a row: a line, or bars, for each list of numbers.
+
+    `baseline` is a dashed line in each panel. Numbers that are not finite are left out.
+    """
+    rows = -(-len(panels) // 4)
+    with course_style({"font.size": 9}):
+        figure = Figure(figsize=(7.0, 1.3 * rows + 0.5), layout="constrained")
+        grid = figure.subplots(rows, 4, sharex=True, sharey=True, squeeze=False)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_axis_off()
+        for axes, (title, values) in zip(grid.flat, panels.items(), strict=False):
+            numbers = _read_numbers(values)
             if baseline is not None:
                 axes.axhline(baseline, color="black", linestyle="--", linewidth=1)
-            for name, values in runs.items():
-                place = names.index(name)
-                look = {"color": colours[place % len(colours)], "marker": "osD^vP"[place % 6]}
-                axes.plot(range(1, len(values) + 1), values, label=name, **look)
-            axes.set(title=title, xlabel="epoch", yscale="log")
-            axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_locator(NullLocator())
-        panels[0].set_ylabel(ylabel)
-        curves = {line.get_label(): line for axes in panels for line in axes.get_legend_handles_labels()[0]}
-        figure.legend([curves[name] for name in names], names, loc="outside right center", frameon=False)
+            if bars:
+                axes.bar(range(len(numbers)), numbers, color=BLUE)
+            else:
+                axes.plot(numbers, color=BLUE)
+            axes.set_title(title, fontsize=9)
+        figure.supxlabel(xlabel, fontsize=10)
+        figure.supylabel(ylabel, fontsize=10)
     return figure
 
 
@@ -233,7 +324,8 @@ def _read_shares(values: Sequence[float] | Tensor, names: Sequence[str]) -> list
 def plot_confusion(matrix: Tensor, classes: Sequence[str]) -> Figure:
     """Return a figure of a confusion matrix of counts (K, K): row, the actual class; column, the predicted one.
 
-    The colour of a cell is its share of its row: 0, light, to 1, dark.
+    The colour of a mistake is its share of its row, dark for the largest of all; right answers, on the diagonal, are
+    grey, as they would outshine the mistakes.
 
     Raises:
         ValueError: the matrix has not one row and one column for each class, or holds no counts.
@@ -249,13 +341,16 @@ def plot_confusion(matrix: Tensor, classes: Sequence[str]) -> Figure:
     with course_style({"axes.grid": False}):
         figure = Figure(figsize=(0.62 * len(classes) + 1.6, 0.55 * len(classes) + 1.4), layout="constrained")
         axes = figure.subplots()
-        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        mistakes = np.ma.masked_array(shares, mask=np.eye(len(classes), dtype=bool))
+        most = float(mistakes.max()) if len(classes) > 1 and mistakes.max() else 1.0
+        axes.set_facecolor("#dddddd")  # where the right answers are
+        image = axes.imshow(mistakes, cmap="Blues", vmin=0, vmax=most)
         figure.colorbar(image, label="share of the actual class", format="{x:.0%}", shrink=0.8)
         axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
         axes.set_yticks(range(len(classes)), classes)
         axes.set(xlabel="predicted class", ylabel="actual class")
         for (row, column), share in np.ndenumerate(shares):
-            colour = "white" if share > 0.5 else "black"
+            colour = "white" if row != column and share > 0.6 * most else "black"
             axes.text(column, row, str(int(counts[row, column])), ha="center", va="center", color=colour, fontsize=8)
     return figure
 
