@@ -96,10 +96,12 @@ def is_running(cell: NotebookNode) -> bool:
 
 
 def find_first_error(code: list[NotebookNode]) -> str:
-    """Return the first error, other than those of the lesson and of empty exercises, and its cell, or nothing."""
+    """Return the first error, other than those on purpose, and its cell, or nothing."""
     for number, cell in enumerate(code, start=1):
         for output in [] if cell.metadata.tags else cell.outputs:
-            missing = re.fullmatch(r"No module named '([\w.]+)'.*", output.get("evalue", ""), re.DOTALL)
-            reason = missing.group(1) if missing else output.get("evalue", "").strip().partition("\n")[0][:200]
+            reason = str(output.get("evalue", "")).strip().partition("\n")[0][:200]
+            if missing := re.fullmatch(r"No module named '([\w.]+)'.*", reason):
+                whole = re.search(rf"(?:from|import)\s+({re.escape(missing[1])}\b[\w.]*)", cell.source)
+                reason = whole[1] if whole else missing[1]
             return f"{output.get('ename')}: {reason} in cell {number}"
     return ""
