@@ -504,7 +504,7 @@ def test_hints_and_solutions_can_wait_until_the_exercise_is_solved(monkeypatch, 
 
 def test_a_setting_for_a_class_that_means_nothing_says_what_there_is(monkeypatch):
     monkeypatch.setenv("TUTORIAL_SOLUTIONS", "maybe")
-    with pytest.raises(ValueError, match="maybe means nothing. Choose always, after-correct, or never"):
+    with pytest.raises(ValueError, match=r"maybe means nothing\. Choose always, after-correct, or never"):
         DOUBLE.solution()
 
 

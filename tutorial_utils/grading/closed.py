@@ -11,6 +11,7 @@ import importlib
 import inspect
 import json
 import math
+import mmap
 import os
 import pickle
 import random
@@ -109,7 +110,8 @@ def take_stock() -> Callable[[], list[str]]:
 
 def shut_out(caught: list[str], frame_of: Callable[[int], Any] = sys._getframe) -> None:
     """From now on refuse handed-in code what is not its own, and write into `caught` what it asked for."""
-    started, busy = [0], [False]
+    started = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("Q")  # shared with the processes that are forked
+    busy = [False]
 
     def look(event: str, arguments: tuple[Any, ...]) -> None:
         if busy[0] or not (event == "open" or event in ASKS or event in STARTS or event == "object.__getattr__"):
@@ -128,7 +130,7 @@ def shut_out(caught: list[str], frame_of: Callable[[int], Any] = sys._getframe) 
     sys.addaudithook(look)
 
 
-def refuse(event: str, arguments: tuple[Any, ...], frame: Any, started: list[int]) -> str:
+def refuse(event: str, arguments: tuple[Any, ...], frame: Any, started: memoryview) -> str:
     """Return what is asked for, if handed-in code asks for what is not its own."""
     if event in STARTS:
         started[0] += 1

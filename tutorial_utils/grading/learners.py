@@ -109,9 +109,9 @@ def guess_learner(path: Path, notebooks: Iterable[str]) -> str:
     for part in reversed(path.parts):
         if found := MOODLE.match(part) or CANVAS.match(part):
             return f"{found['name']} {found['id']}"
-    rest = path.stem
+    rest = re.sub(r"\s*\(\d+\)$|[-_ ]*[Cc]opy\d*$", "", path.stem)  # of a second download, or of JupyterLab
     for name in notebooks:
         rest = rest.replace(name, "")
-    rest = re.sub(r"^[\W_]+|[\W_]+$|\(\d+\)$|[\W_]*(copy|Copy)\d*$", "", rest)
+    rest = re.sub(r"^[\W_]+|[\W_]+$", "", rest)
     folders = [part for part in path.parent.parts if part not in ("notebooks", "work", ".", "..")]
     return rest if rest or not folders else folders[-1]
