@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 from test_grade import dump, read_table
 
 from tutorial_utils.grading.learners import Learner, find_learner, guess_learner, read_roster
@@ -354,7 +355,7 @@ def test_there_is_a_page_for_each_learner_and_one_for_the_class(tmp_path):
         make_work("Anna", "correct", "Correct."),
         make_work("anna", "crashed", "NameError: <x> & y"),
         make_work("../../etc", "not yet", ADVICE.format(1), "<script>alert(1)</script>"),
-        make_work("Bo", "not yet", ADVICE.format(2)),
+        make_work("Bo", "not yet", ADVICE.format(2), "KeyError in cell 2; flagged: pick: gc.get_objects"),
         make_work("Cy", "not reached"),
         Work(Learner("张伟", "张伟")),
     ]
@@ -372,6 +373,8 @@ def test_there_is_a_page_for_each_learner_and_one_for_the_class(tmp_path):
         assert link in names
     own = (tmp_path / "pages" / "Bo.html").read_text("utf-8")
     assert "0 of 1 exercises solved" in own
+    assert "<p>KeyError in cell 2</p>" in own  # what is flagged is for the teacher
+    assert "flagged: pick" in whole
     assert ADVICE.format(2) in own
     assert "nothing handed in" in (tmp_path / "pages" / "张伟.html").read_text("utf-8")
 
@@ -401,3 +404,26 @@ def test_what_is_kept_is_json_that_a_person_can_read(graded, hand_in, tmp_path):
     line = (tmp_path / "g.jsonl").read_text("utf-8")
     assert "张伟" in line
     assert json.loads(line)["outcomes"]["01_tensors.hours"] == "correct"
+
+
+@pytest.mark.parametrize("page", ["docs/teaching.md", "docs/teaching.zh.md", "README.md", "README.zh-CN.md"])
+def test_the_commands_of_the_documentation_are_understood(page):
+    text = (Path(__file__).parent.parent / page).read_text(encoding="utf-8")
+    commands = re.findall(r"tutorial_utils\.grade ([^`\n]+)", text)
+    assert commands
+    for command in commands:
+        tool.make_parser().parse_args(command.replace("$SLURM_ARRAY_TASK_ID", "3").split())
+
+
+def test_the_workflow_of_the_documentation_is_one():
+    text = (Path(__file__).parent.parent / "docs" / "teaching.md").read_text(encoding="utf-8")
+    workflow = yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0])
+    steps = workflow["jobs"]["grade"]["steps"]
+    assert [step.get("uses", step.get("run", "")).split()[0] for step in steps] == [
+        "actions/checkout@v4",
+        "actions/checkout@v4",
+        "sh",
+        "course/.venv/bin/python",
+        "actions/upload-artifact@v4",
+    ]
+    assert all(not step["with"]["persist-credentials"] for step in steps[:2])

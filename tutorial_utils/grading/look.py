@@ -22,7 +22,7 @@ TEXTS = ("tutorial_utils/exercises", "/proc/", "__globals__", "__subclasses__", 
 def look(nodes: Iterable[ast.stmt], exercises: Iterable[str] = ()) -> list[str]:
     r"""Return what the statements use that an exercise does not need, each thing once.
 
-    >>> look(ast.parse("import gc\ngc.get_objects()\\nmodel.eval()").body)
+    >>> look(ast.parse("import gc\ngc.get_objects()\nmodel.eval()").body)
     ['gc.get_objects']
     """
     names = set(exercises)

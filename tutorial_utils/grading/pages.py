@@ -18,6 +18,7 @@ COLORS = {  # told apart by colour-blind readers, too
     "": "#ffffff",
 }
 TRIED = ("not yet", "timed out", "crashed")
+FLAGGED = r"(^|; )flagged: [^\n]*"  # the last part of a notebook's remark
 COMMONEST = 3  # replies of an exercise that the page of the class shows
 SQUARE = 14  # units of the picture for one exercise of one learner
 STYLE = """\
@@ -26,7 +27,7 @@ h2 { margin-top: 2rem; } ol, ul { padding-left: 1.2rem; } li { overflow-wrap: an
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .3rem 0 1rem; padding: .5rem; background: #f5f5f5; }
 .mark { display: inline-block; width: .8em; height: .8em; margin-right: .3em; border: 1px solid #999; }
 .bar { display: flex; height: .8rem; border: 1px solid #999; } .bar span { display: block; }
-.picture { overflow-x: auto; } svg { display: block; } .small { color: #555; font-size: .9rem; }
+svg { display: block; max-width: 100%; height: auto; } .small { color: #555; font-size: .9rem; }
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .2rem .6rem .2rem 0; }
 """
 
@@ -69,10 +70,13 @@ def mark(outcome: str) -> str:
 
 
 def show_learner(work: Work, keys: Sequence[str]) -> str:
-    """Return the page of a learner: points, remarks, and the reply to every exercise."""
+    """Return the page of a learner: points, remarks, and the reply to every exercise.
+
+    What is flagged stands on the page of the class alone: it is for the teacher to judge.
+    """
     parts = [f"<p><b>{work.points} of {len(keys)} exercises solved.</b></p>"]
     if work.remark:
-        parts.append(f"<p>{escape(work.remark)}</p>")
+        parts.append(f"<p>{escape(re.sub(FLAGGED, '', work.remark))}</p>")
     best, last = work.best, ""
     for key in keys:
         notebook, _, name = key.partition(".")
@@ -82,7 +86,7 @@ def show_learner(work: Work, keys: Sequence[str]) -> str:
         outcome = work.outcomes.get(key, "")
         parts.append(f"<div>{mark(outcome)}<b>{escape(name)}</b>: {escape(outcome or 'not handed in')}</div>")
         reply = best[key].replies.get(key, "") if key in best else ""
-        if outcome not in ("not attempted", "") and reply:
+        if outcome not in ("not attempted", "") and reply not in ("", "Correct."):
             parts.append(f"<pre>{escape(reply)}</pre>")
     return page(work.learner.name or work.learner.id, "\n".join(parts))
 
@@ -93,7 +97,7 @@ def show_class(works: Sequence[Work], keys: Sequence[str], names: Sequence[str])
     parts = [
         f"<p>{len(handed_in)} of {len(works)} learners handed something in; {len(keys)} exercises.</p>",
         f"<p>{' '.join(f'{mark(name)}{name} ' for name in COLORS if name)}</p>",
-        f'<div class="picture">{draw_class(works, keys)}</div>',
+        draw_class(works, keys),
         '<p class="small">A row for each learner, a column for each exercise, in the order of the notebooks. '
         "A column without blue is one to teach again.</p>",
     ]

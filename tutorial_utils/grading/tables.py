@@ -45,7 +45,7 @@ class Work:
         """The remarks of all files."""
         if not self.results:
             return "nothing handed in"
-        return "; ".join(dict.fromkeys(result.remark for result in self.results if result.remark))
+        return "\n".join(dict.fromkeys(result.remark for result in self.results if result.remark))
 
 
 def find_columns(results: Iterable[Result], every: Sequence[str]) -> list[str]:

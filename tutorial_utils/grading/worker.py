@@ -5,6 +5,7 @@ processes cannot be forked safely, on Windows and macOS, each exercise gets a fr
 """
 
 import ast
+import gc
 import json
 import os
 import secrets
@@ -42,6 +43,7 @@ Job = dict[str, Any]
 def main() -> None:
     """Grade the notebooks that come in, until there are no more."""
     exercises = closed.load_exercises()
+    gc.freeze()  # so that the forked processes go on sharing this memory
     for line in sys.stdin:
         job = json.loads(line)
         if "one" in job:
