@@ -107,6 +107,16 @@ def test_a_notebook_without_an_end_is_stopped_when_its_time_is_over(endless, out
     assert found == (outcomes, "timed out after 30 s")
 
 
+@pytest.mark.slow  # a hundred exercises
+def test_every_solution_of_the_course_is_correct_without_a_remark(tmp_path, capsys):
+    for module in MODULES:
+        (tmp_path / f"{module.removeprefix('ex')}.ipynb").write_text(json.dumps(fill(module)), encoding="utf-8")
+    main([str(tmp_path), "--sandbox=off"])
+    rows = read_table(capsys.readouterr().out)
+    assert [row["remark"] for row in rows] == [""] * len(MODULES)
+    assert [int(row["total"]) for row in rows] == [len(find_keys()[module]) for module in MODULES]
+
+
 @pytest.mark.long  # minutes: it trains all that the notebooks train
 @pytest.mark.parametrize("module", MODULES)
 def test_the_course_itself_has_the_same_outcomes_in_full(module, tmp_path, capsys):

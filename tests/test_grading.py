@@ -2,6 +2,7 @@
 
 import ast
 import os
+import pickle
 import sys
 import time
 from types import SimpleNamespace
@@ -193,8 +194,9 @@ def stand_ins(monkeypatch):
 
     before = {name: module for name, module in sys.modules.items() if name.startswith(closed.CLOSED_MODULES)}
     rooms = {name: vars(tutorial_utils)[name] for name in ("exercises", "grading")}
-    closed.stand_in([("ex01_tensors", NAMES)])
-    yield
+    caught = []
+    closed.stand_in([("ex01_tensors", NAMES)], caught)
+    yield caught
     for name in [name for name in sys.modules if name.startswith(closed.CLOSED_MODULES)]:
         del sys.modules[name]
     sys.modules.update(before)
@@ -212,6 +214,19 @@ def test_a_stand_in_says_nothing_and_knows_nothing(stand_ins, capsys):
     assert not hasattr(ex.pick, "answer")
     with pytest.raises(ModuleNotFoundError):
         import tutorial_utils.exercises.exercise  # noqa: F401
+
+
+def test_only_what_pickles_finds_the_functions_of_the_exercises(stand_ins):
+    own = ex01_tensors.__name__
+    name, helper = next(
+        (name, value) for name, value in vars(ex01_tensors).items() if getattr(value, "__module__", "") == own
+    )
+    assert pickle.loads(pickle.dumps(helper)) is helper
+    for line in f"ex.{name}", f"getattr(ex, {name!r})", f"from {own} import {name}":
+        code = compile(f"from tutorial_utils.exercises import ex01_tensors as ex\n{line}", "cell 1", "exec")
+        with pytest.raises((AttributeError, ImportError), match=name):
+            exec(code, {})
+    assert stand_ins == [f"{name} of the exercises"] * 3
 
 
 # --------------------------------------------------------------------------------------------------------- judging

@@ -40,7 +40,7 @@ def attempt(plan: Plan, exercise: Exercise, known: Mapping[str, Sequence[str]], 
     """
     caught: list[str] = []
     replaced = closed.take_stock()
-    closed.stand_in(known.items())
+    closed.stand_in(known.items(), caught)
     closed.shut_out(caught)
     outcome, reply, first = run_and_judge(plan, exercise, seconds)
     if changed := replaced():

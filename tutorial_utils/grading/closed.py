@@ -15,7 +15,6 @@ import mmap
 import os
 import pickle
 import random
-import re
 import sys
 import types
 from collections.abc import Callable, Iterable
@@ -71,13 +70,12 @@ class StandIn:
     hint = solution = check
 
 
-def stand_in(exercises: Iterable[tuple[str, Iterable[str]]]) -> None:
+def stand_in(exercises: Iterable[tuple[str, Iterable[str]]], caught: list[str]) -> None:
     """Put stand-ins in the place of the modules of the exercises, given the names of those in each module.
 
-    What has imported the modules before keeps them; nobody can import them afterwards. They share the private things
-    that checks write to files: those that are pickled have to be found under their names.
+    What has imported the modules before keeps them; nobody can import them afterwards.
     """
-    private = {name: dict(vars(module)) for name, module in sys.modules.items() if name.startswith(CLOSED_MODULES)}
+    real = {name: vars(module) for name, module in sys.modules.items() if name.startswith(CLOSED_MODULES)}
     for name in [name for name in sys.modules if name.startswith(CLOSED_MODULES)]:
         del sys.modules[name]
     package = types.ModuleType("tutorial_utils.exercises")
@@ -85,11 +83,30 @@ def stand_in(exercises: Iterable[tuple[str, Iterable[str]]]) -> None:
     vars(package).update(progress=lambda: None, review=lambda: None)
     for module, names in exercises:
         made = types.ModuleType(f"{package.__name__}.{module}")
-        vars(made).update({n: v for n, v in private[made.__name__].items() if re.match("_[^_]", n) and callable(v)})
+        vars(made)["__getattr__"] = serve_pickle(real[made.__name__], caught)
         vars(made).update({name: StandIn() for name in names})
         vars(package)[module] = sys.modules[made.__name__] = made
     sys.modules[package.__name__] = package
     vars(tutorial_utils).update(exercises=package, grading=None)
+
+
+def serve_pickle(real: dict[str, Any], caught: list[str]) -> Callable[[str], Any]:
+    """Return what finds the functions and classes of a module where something pickles them, and refuses other askers.
+
+    Checks write files of their own, and what is pickled has to be found under its name.
+    """
+
+    def find(name: str) -> Any:
+        code = sys._getframe(1).f_code
+        asks = code.co_filename.startswith(LEARNERS) and (name in code.co_names or name in code.co_consts)
+        found = real.get(name)
+        if callable(found) and not asks:
+            return found
+        if asks and name in real:
+            caught.append(f"{name} of the exercises")
+        raise AttributeError(f"the exercises have no {name}")
+
+    return find
 
 
 def take_stock() -> Callable[[], list[str]]:
