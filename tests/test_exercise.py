@@ -470,6 +470,44 @@ def test_in_a_notebook_the_solution_is_highlighted(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+def show_help(exercise, capsys):
+    """Return the lines that a hint and the solution of an exercise print."""
+    exercise.hint()
+    exercise.solution()
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_class_can_do_without_hints_and_solutions(monkeypatch, capsys):
+    monkeypatch.setenv("TUTORIAL_HINTS", "never")
+    monkeypatch.setenv("TUTORIAL_SOLUTIONS", "Never")
+    assert show_help(make_double(), capsys) == [
+        "Hints are not shown in this class (TUTORIAL_HINTS=never).",
+        "Solutions are not shown in this class (TUTORIAL_SOLUTIONS=never).",
+    ]
+
+
+def test_hints_and_solutions_can_wait_until_the_exercise_is_solved(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("TUTORIAL_PROGRESS", str(tmp_path / "progress.json"))
+    monkeypatch.setenv("TUTORIAL_HINTS", "after-correct")
+    monkeypatch.setenv("TUTORIAL_SOLUTIONS", "after-correct")
+    exercise = make_double()
+    assert show_help(exercise, capsys) == [
+        "Hints are shown once the exercise is solved (TUTORIAL_HINTS=after-correct).",
+        "Solutions are shown once the exercise is solved (TUTORIAL_SOLUTIONS=after-correct).",
+    ]
+    exercise.check(double)
+    capsys.readouterr()
+    hint, first, *_ = show_help(exercise, capsys)
+    assert hint.startswith("Hint 1 of ")
+    assert first.startswith("def double(x)")
+
+
+def test_a_setting_for_a_class_that_means_nothing_says_what_there_is(monkeypatch):
+    monkeypatch.setenv("TUTORIAL_SOLUTIONS", "maybe")
+    with pytest.raises(ValueError, match=r"maybe means nothing\. Choose always, after-correct, or never"):
+        DOUBLE.solution()
+
+
 # ------------------------------------------------------------------------------------------------------- comparing
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tutorial_utils.exercises.cases import Observe, Problem, Rule, expect_as_answer, returned, silent
 from tutorial_utils.exercises.guard import TIME_LIMIT, WALL_LIMIT, TimeUp, guarded, is_learners, is_of_exercises
-from tutorial_utils.exercises.record import remember
+from tutorial_utils.exercises.record import explain_closed, remember
 from tutorial_utils.progress import in_notebook
 
 WIDTH = 96  # characters in a line of a reply: JupyterLab breaks longer ones within words
@@ -85,13 +85,19 @@ class Exercise(Problem):
         print("\n".join(textwrap.fill(line, WIDTH, break_long_words=False) for line in result.splitlines()))
 
     def hint(self) -> None:
-        """Print the next hint; after the last one, begin again."""
+        """Print the next hint; after the last one, begin again. A class may do without: see `explain_closed`."""
+        if reason := explain_closed("TUTORIAL_HINTS", self.key):
+            print(reason)
+            return
         number = self._hints_given % len(self.hints)
         self._hints_given += 1
         print(f"Hint {number + 1} of {len(self.hints)}: {self.hints[number]}")
 
     def solution(self) -> None:
-        """Show the code of a solution. Others may be as good."""
+        """Show the code of a solution. Others may be as good. A class may do without: see `explain_closed`."""
+        if reason := explain_closed("TUTORIAL_SOLUTIONS", self.key):
+            print(reason)
+            return
         if in_notebook():
             from IPython.display import Markdown, display
 

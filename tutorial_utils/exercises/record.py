@@ -98,6 +98,27 @@ def format_entry(entry: Entry) -> dict[str, object]:
     return {"outcome": entry.outcome} | {name: value for name, value in dates.items() if value}
 
 
+def explain_closed(setting: str, key: str) -> str:
+    """Return why hints or solutions of the exercise `key` are not shown, or nothing if they are.
+
+    The environment variable `setting` says so, for a whole class: `never`, or `after-correct`, once the exercise is
+    solved. This is an agreement, not a lock: who looks into the files of the package finds them.
+
+    Raises:
+        ValueError: the variable says something else.
+    """
+    chosen = os.environ.get(setting, "").strip().lower()
+    what = setting.removeprefix("TUTORIAL_").capitalize()
+    if chosen == "never":
+        return f"{what} are not shown in this class ({setting}=never)."
+    if chosen == "after-correct":
+        solved = read_record(record_file()).get(key) == "correct"
+        return "" if solved else f"{what} are shown once the exercise is solved ({setting}=after-correct)."
+    if chosen not in ("", "always"):
+        raise ValueError(f"{setting}={chosen} means nothing. Choose always, after-correct, or never.")
+    return ""
+
+
 def today() -> date:
     """Return the day that it is where the learner is."""
     return datetime.now().date()

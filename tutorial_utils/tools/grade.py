@@ -1,170 +1,287 @@
-"""Grade notebooks that were handed in: `python -m tutorial_utils.grade NOTEBOOK... > grades.csv`.
+"""Grade notebooks that were handed in: `python -m tutorial_utils.grade handed_in --output grades.csv`.
 
-Copies of the notebooks are executed, each in a kernel of its own and with a time limit, several at once. The result is
-a CSV table with a row for each notebook: the file, the outcome of every exercise ("correct", "not yet", "not
-attempted", "crashed" or "timed out"), how many are correct, and a remark where the notebook itself had a problem.
+Of each notebook, what its exercises need is run, each exercise in a process of its own, and judged. The result is a
+table with a row for each notebook or learner, and where wanted web pages for the learners and the class.
 """
 
 import argparse
-import csv
+import hashlib
 import os
-import re
 import sys
-import tempfile
-import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from subprocess import DEVNULL
-from typing import Any, TextIO
 
-import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from nbformat import NotebookNode
-
-from tutorial_utils.command import program
-from tutorial_utils.exercises.catalogue import find_exercises, find_modules
-from tutorial_utils.exercises.record import read_record
+from tutorial_utils.command import expand, program
+from tutorial_utils.grading.choose import find_module
+from tutorial_utils.grading.learners import Learner, find_learner, guess_learner, read_roster
+from tutorial_utils.grading.pages import write_pages
+from tutorial_utils.grading.pool import Limits, Task, find_keys, grade_tasks
+from tutorial_utils.grading.read import NoNotebookError, parse_cells
+from tutorial_utils.grading.results import Result, append_result, read_results, write_results
+from tutorial_utils.grading.sandbox import find_bubblewrap
+from tutorial_utils.grading.tables import (
+    Work,
+    find_columns,
+    tabulate_for_canvas,
+    tabulate_for_moodle,
+    tabulate_learners,
+    tabulate_notebooks,
+    write_junit,
+)
 from tutorial_utils.progress import progress_bar
+from tutorial_utils.storage.files import write_atomically
 
 EPILOG = """\
-The files handed in are read and never written to. A notebook that is broken, ends its kernel or never ends gets a row
-that says so, and the others go on.
+An exercise is "correct", "not yet" right, "not attempted", "crashed", "timed out", or "not reached": what it needs
+failed before. The files handed in are read and never written to. Beside FILE, such as grades.csv, grades.jsonl keeps
+every result as soon as it is there: --resume goes on from it, and several such files, named in place of notebooks,
+make one table.
 
-What this does not protect from: the code that is handed in RUNS, with your rights on your machine. It can read and
-delete your files, use your network, and claim any result. Run it in a container, or under an account that has nothing
-to lose, unless you trust every author.
+What is not protected: the code that is handed in RUNS. In bubblewrap (--sandbox), it sees no network and no files but
+Python's and the course's, and what it may use is limited. WITHOUT bubblewrap, it runs with your rights on your machine:
+it can read and delete your files and use your network. Then use a container or an account that has nothing to lose,
+unless you trust every author.
 
-Random and downloaded data are those of the course: set TUTORIAL_DATA and TUTORIAL_SOURCE as you would for a notebook.
+With and without, an answer runs in one process with what judges it. Ordinary ways to reach the judge are closed; who
+knows Python well can still claim a result. What looks like that is marked "flagged": read that code yourself. With
+--full, the notebook's own checks count, and there is neither a sandbox nor such a mark.
 """
 
 
-class Graded(dict[str, str]):
-    """The outcome of each exercise of one notebook by key, such as `01_tensors.standardize`; `.remark`, its problem."""
-
-    remark = ""
-
-
-class Client(NotebookClient):
-    """Executes a notebook and keeps no output but errors: an endless print must not fill the memory."""
-
-    def output(
-        self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int
-    ) -> NotebookNode | None:
-        return super().output(outs, msg, display_id, cell_index) if msg["msg_type"] == "error" else None
-
-
-def grade_all(paths: Sequence[Path], timeout: float, jobs: int) -> dict[Path, Graded]:
-    """Return what became of the exercises in each of the notebook files, graded `jobs` at a time."""
-    with ThreadPoolExecutor(max(1, jobs)) as pool:
-        running = {path: pool.submit(grade, path, timeout) for path in dict.fromkeys(paths)}
-        finished = as_completed(running.values())
-        for _ in progress_bar(finished, title="grading", unit=" notebooks", total=len(running)):
-            pass
-    return {path: graded.result() for path, graded in running.items()}
-
-
-def grade(path: Path, timeout: float) -> Graded:
-    """Return what became of the exercises in the notebook file `path`, within `timeout` seconds in all."""
-    graded = Graded()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Grade the notebooks named on the command line and write the tables and pages; return 130 after Ctrl-C."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    check_options(parser, options)
+    files, earlier = find_files(options.notebooks)
+    if not files and not earlier:
+        parser.error(f"there is no notebook in {', '.join(map(str, options.notebooks))}.")
+    learners = load_roster(parser, options.roster)
+    limits = find_limits(parser, options)
+    kept, store = load_results(parser, options, earlier)
+    results: dict[str, Result] = {}
+    status = 0
     try:
-        notebook = nbformat.read(path, as_version=4)
-    except OSError as error:
-        graded.remark = f"cannot be read: {error.strerror}"
-    except Exception as error:  # whatever a file that is no notebook leads to
-        graded.remark = f"is no notebook: {str(error).strip().splitlines()[0][:100]}"
-    else:
-        cells = find_checks(notebook)
-        if not cells:
-            graded.remark = "imports no exercises as ex"
-            return graded
-        with tempfile.TemporaryDirectory(prefix="grade_", ignore_cleanup_errors=True) as folder:
-            record = Path(folder) / "progress.json"
-            environment = {"OMP_NUM_THREADS": "1"} | os.environ | {"TUTORIAL_PROGRESS": str(record)}
-            graded.remark = execute(notebook, folder, environment, timeout)
-            outcomes = read_record(record)
-        for key, cell in cells.items():
-            graded[key] = outcomes.get(key) or explain_silence(cell, graded.remark)
-    return graded
+        grade_all(share(files, options.shard), learners, limits, options.jobs, Sink(results, kept, store))
+    except KeyboardInterrupt:
+        print(f"Stopped after {len(results)} notebooks; what is graded is kept.", file=sys.stderr)
+        status = 130
+    order = {str(file): number for number, file in enumerate(files)}
+    everything = {result.file: result for result in [*merge(earlier), *results.values()]}
+    report(options, sorted(everything.values(), key=lambda result: order.get(result.file, -1)), learners)
+    return status
 
 
-def find_checks(notebook: NotebookNode) -> dict[str, NotebookNode | None]:
-    """Return for each exercise of the notebook's module, by key, the cell with its check, or None if there is none."""
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    modules = {module.__name__.rpartition(".")[2]: find_exercises(module) for module in find_modules()}
-    imported = re.search(r"import (ex\w+) as ex\b", "\n".join(cell.source for cell in code))
-    asked = {name: cell for cell in code for name in re.findall(r"^\s*ex\.(\w+)\.check\(", cell.source, re.MULTILINE)}
-    exercises = modules.get(imported.group(1), {}) if imported else {}
-    return {exercise.key: asked.get(name) for name, exercise in exercises.items()}
-
-
-def execute(notebook: NotebookNode, folder: str, environment: dict[str, str], timeout: float) -> str:
-    """Run all cells of a notebook, whatever fails in them, in `folder`; return what ended it early, or nothing."""
-    end = time.monotonic() + timeout
-    client = Client(
-        notebook,
-        kernel_name="python3",
-        allow_errors=True,
-        timeout_func=lambda cell: max(1, int(end - time.monotonic())),
-        shutdown_kernel="immediate",
-        resources={"metadata": {"path": folder}},
-    )
-    try:
-        client.execute(env=environment, stdout=DEVNULL, stderr=DEVNULL)  # what a kernel says as it is stopped
-    except CellTimeoutError:
-        return f"timed out after {timeout:g} s"
-    except DeadKernelError:
-        return "its kernel died"
-    except Exception as error:  # one notebook must never stop the rest
-        return f"could not be run: {type(error).__name__}: {str(error).strip().splitlines()[0][:100]}"
-    return ""
-
-
-def explain_silence(cell: NotebookNode | None, remark: str) -> str:
-    """Return the outcome of an exercise whose check was not reached, or failed before it could say anything."""
-    if cell is None:
-        return "not attempted"
-    if any(output.output_type == "error" for output in cell.outputs):
-        return "crashed"
-    if remark:  # the notebook ended before this cell did
-        return "timed out" if remark.startswith("timed out") else "crashed"
-    return "not attempted"
-
-
-def write_table(results: dict[Path, Graded], file: TextIO) -> None:
-    """Write the table: the columns of the exercises stand in the order of the notebooks."""
-    asked = {key for graded in results.values() for key in graded}
-    every = [exercise.key for module in find_modules() for exercise in find_exercises(module).values()]
-    columns = [key for key in every if key in asked]
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["file", *columns, "total", "remark"])
-    for path, graded in results.items():
-        total = sum(outcome == "correct" for outcome in graded.values())
-        writer.writerow([path, *(graded.get(key, "") for key in columns), total, graded.remark])
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Grade the notebooks named on the command line and write the table."""
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
     parser = argparse.ArgumentParser(
         prog=program("grade"),
-        description="Execute copies of notebooks and write which of their exercises are solved, as a CSV table.",
+        description="Run what the exercises in notebooks need, and write which of them are solved, as a CSV table.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="a file that was handed in")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="where the table goes (default: standard output)")
-    parser.add_argument("--timeout", type=float, default=600, metavar="SECONDS", help="for one notebook (default: 600)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many run at once (default: one per core)")
-    options = parser.parse_args(arguments)
-    if options.output and options.output.resolve() in [path.resolve() for path in options.notebooks]:
-        parser.error(f"--output {options.output} is one of the notebooks: name another file.")
-    if options.output and not options.output.parent.is_dir():
-        parser.error(f"--output {options.output}: there is no folder {options.output.parent}.")
+    add, cores = (
+        parser.add_argument,
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+    )
+    add("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="a file, a folder to search, or earlier results")
+    add("--output", type=Path, metavar="FILE", help="where the table goes (default: standard output)")
+    add("--format", choices=["csv", "moodle", "canvas", "junit"], default="csv", help="of the table (default: csv)")
+    add("--roster", type=Path, metavar="CSV", help="the list of a class: a row for each learner, missing ones, too")
+    add("--assignment", default="PyTorch course", metavar="NAME", help="the column's name for Canvas")
+    add("--pages", type=Path, metavar="FOLDER", help="write a web page for each learner, and one for the class")
+    add("--resume", action="store_true", help="go on from the results of an earlier run with the same --output")
+    add("--shard", type=parse_shard, default=(1, 1), metavar="2/8", help="grade one of so many equal shares")
+    add("--jobs", type=int, default=cores, help="how many notebooks at once (default: one per core)")
+    add("--timeout", type=float, metavar="SECONDS", help="for an exercise (default: 30), or a notebook in full (600)")
+    add("--sandbox", choices=["auto", "require", "off"], default="auto", help="bubblewrap (default: if it works)")
+    add("--full", action="store_true", help="run whole notebooks in kernels, training and all: slow")
+    return parser
 
-    results = grade_all(options.notebooks, options.timeout, options.jobs)
-    if options.output:
-        with options.output.open("w", encoding="utf-8", newline="") as file:
-            write_table(results, file)
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Return the number of a share and how many there are, from a text such as "2/8"."""
+    try:
+        number, count = map(int, text.split("/"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no share, such as 2/8") from None
+    if not 1 <= number <= count:
+        raise argparse.ArgumentTypeError(f"{text}: the shares are 1/{count} to {count}/{count}")
+    return number, count
+
+
+def check_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End with an error where the options make no sense."""
+    output = options.output
+    if output and output.resolve() in [path.resolve() for path in options.notebooks]:
+        parser.error(f"--output {output} is one of the notebooks: name another file.")
+    if output and not output.parent.is_dir():
+        parser.error(f"--output {output}: there is no folder {output.parent}.")
+    if options.resume and not output:
+        parser.error("--resume needs the --output of the run that it goes on with.")
+    if options.format in ("moodle", "canvas") and not options.roster:
+        parser.error(f"--format {options.format} needs a --roster: the list that {options.format.title()} exports.")
+
+
+def find_files(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the notebooks that are meant, and the files of earlier results; folders are searched."""
+    found: list[Path] = []
+    for path in expand(paths):
+        if path.is_dir():
+            inside = [file for file in path.rglob("*.ipynb") if not any(part.startswith(".") for part in file.parts)]
+            found += sorted(inside)
+        elif path.exists() or not set("*?[") & set(str(path)):
+            found.append(path)
+    earlier = [path for path in found if path.suffix == ".jsonl"]
+    return list(dict.fromkeys(path for path in found if path not in earlier)), earlier
+
+
+def share(files: Sequence[Path], shard: tuple[int, int]) -> list[Path]:
+    """Return one of the equal shares of the files, whatever their order on the command line."""
+    number, count = shard
+    ordered = sorted(files, key=lambda file: (zlib.crc32(file.as_posix().encode()), file.as_posix()))
+    mine = set(ordered[number - 1 :: count])
+    return [file for file in files if file in mine]
+
+
+def load_roster(parser: argparse.ArgumentParser, path: Path | None) -> list[Learner]:
+    """Return the learners of the class, or end with an error."""
+    if path is None:
+        return []
+    try:
+        return read_roster(path)
+    except (OSError, ValueError) as error:
+        parser.error(f"--roster {path}: {getattr(error, 'strerror', None) or error}.")
+
+
+def find_limits(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Limits:
+    """Return what an exercise may use, or end with an error where a sandbox is required and there is none."""
+    if options.full:
+        return Limits(options.timeout or 600, full=True)
+    reason = "it is switched off" if options.sandbox == "off" else find_bubblewrap()
+    if reason and options.sandbox == "require":
+        parser.error(f"--sandbox=require: {reason}.")
+    if reason:
+        print(f"No sandbox ({reason}): the code runs with your rights. --help tells more.", file=sys.stderr)
+    return Limits(options.timeout or 30, sandboxed=not reason)
+
+
+class Sink:
+    """Where results go: `results` by file, and the file `store`; those in `kept` are there already."""
+
+    def __init__(self, results: dict[str, Result], kept: dict[str, Result], store: Path | None) -> None:
+        self.results, self.kept, self.store = results, kept, store
+
+    def add(self, result: Result) -> None:
+        """Take a result, and keep it at once."""
+        self.results[result.file] = result
+        if self.store and self.kept.get(result.file) != result:
+            append_result(self.store, result)
+
+
+def load_results(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, earlier: Sequence[Path]
+) -> tuple[dict[str, Result], Path | None]:
+    """Return the results to go on from, by file, and where new ones are kept; that file is begun anew, or goes on."""
+    store = options.output.with_suffix(".jsonl") if options.output else None
+    if store is None:
+        return {}, None
+    if store in earlier:
+        parser.error(f"--output {options.output}: its results would overwrite {store}, one of those to merge.")
+    kept: list[Result] = []
+    if options.resume and store.exists():
+        try:
+            kept = read_results(store)
+        except ValueError as error:
+            parser.error(f"--resume: {store}: {error}.")
+    write_results(store, kept)
+    return {result.file: result for result in kept}, store
+
+
+def grade_all(files: Sequence[Path], learners: Sequence[Learner], limits: Limits, jobs: int, sink: Sink) -> None:
+    """Grade the notebooks that are not graded yet, and give each result to the sink."""
+    tasks: dict[str, Task] = {}
+    digests: dict[str, str] = {}
+    for file in files:
+        made = prepare(file, learners, limits)
+        before = sink.kept.get(str(file))
+        if isinstance(made, Result):
+            sink.add(made)
+        elif before and before.digest == made[0] and before.outcomes:
+            sink.add(before)
+        else:
+            digests[str(file)], tasks[str(file)] = made
+    graded = grade_tasks(list(tasks.values()), limits, jobs)
+    for task, found in progress_bar(graded, title="grading", unit=" notebooks", total=len(tasks)):
+        sink.add(Result(str(task.path), digests[str(task.path)], *found))
+
+
+def prepare(path: Path, learners: Sequence[Learner], limits: Limits) -> Result | tuple[str, Task]:
+    """Return the task that a file is, with the digest of what its result depends on, or why it is none."""
+    modules = find_keys()
+    try:
+        content = path.read_bytes()
+        cells = parse_cells(content)
+    except OSError as error:
+        return Result(str(path), "", remark=f"cannot be read: {error.strerror}")
+    except NoNotebookError as error:
+        return Result(str(path), "", remark=f"is no notebook: {error}")
+    module = find_module(cells, list(modules), path.name)
+    if not module:
+        return Result(str(path), "", remark="imports no exercises")
+    found = find_learner(path, learners)
+    learner = found.id if found else guess_learner(path, [name.removeprefix("ex") for name in modules])
+    digest = hashlib.sha256(content + f"{limits.full} {limits.seconds}".encode()).hexdigest()
+    return digest, Task(path, learner, module, modules[module], cells)
+
+
+def merge(paths: Iterable[Path]) -> list[Result]:
+    """Return the results in several files."""
+    found = []
+    for path in paths:
+        try:
+            found += read_results(path)
+        except (OSError, ValueError) as error:
+            print(f"{path} is left out: {error}.", file=sys.stderr)
+    return found
+
+
+def report(options: argparse.Namespace, results: Sequence[Result], learners: Sequence[Learner]) -> None:
+    """Write the table and the pages that were asked for."""
+    every = [key for keys in find_keys().values() for key in keys.values()]
+    keys = find_columns(results, every)
+    works = sort_by_learner(results, learners)
+    if options.format == "junit":
+        table = write_junit(results)
+    elif options.format == "moodle":
+        table = tabulate_for_moodle(works, keys)
+    elif options.format == "canvas":
+        table = tabulate_for_canvas(works, keys, options.assignment)
     else:
-        write_table(results, sys.stdout)
+        table = tabulate_learners(works, keys) if learners else tabulate_notebooks(results, keys)
+    if options.output:
+        encoding = "utf-8" if options.format == "junit" else "utf-8-sig"  # by which Excel knows UTF-8
+        with write_atomically(options.output) as file:
+            file.write(table.encode(encoding))
+    else:
+        print(table, end="")
+    if options.pages:
+        write_pages(options.pages, works, keys)
+
+
+def sort_by_learner(results: Iterable[Result], learners: Sequence[Learner]) -> list[Work]:
+    """Return what each learner handed in, those of the list first, in its order; then those who are not on it."""
+    works = {learner.id: Work(learner) for learner in learners}
+    notebooks = [name.removeprefix("ex") for name in find_keys()]
+    for result in results:
+        found = find_learner(Path(result.file), learners)
+        name = found.id if found else guess_learner(Path(result.file), notebooks)
+        if name not in works:
+            works[name] = Work(Learner(name, ""))
+            result = replace(
+                result, remark=" ; ".join(filter(None, ["not in the roster"] * bool(learners) + [result.remark]))
+            )
+        works[name].results.append(result)
+    return list(works.values())

@@ -1,0 +1,1 @@
+"""Grading of notebooks that were handed in: read, choose what an exercise needs, run it apart, report."""
