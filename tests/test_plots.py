@@ -18,20 +18,19 @@ from tutorial_utils.plots import (
     plot_bars,
     plot_change,
     plot_confusion,
+    plot_contours,
+    plot_descent,
     plot_errors,
+    plot_grid,
     plot_history,
     plot_layers,
     plot_panels,
     plot_path,
     plot_softmax,
     plot_stacks,
-    plot_tangent,
-    plot_contours,
-    plot_descent,
-    plot_grid,
-    plot_history,
     plot_steps,
     plot_sweep,
+    plot_tangent,
     show_images,
 )
 from tutorial_utils.style import ORANGE
@@ -267,7 +266,6 @@ def test_a_change_has_two_bars_for_each_name_in_two_colours():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["before", "after"]
 
 
-def test_a_confusion_matrix_shows_counts_coloured_by_the_share_of_their_row():
 def test_a_confusion_matrix_shows_counts_and_colours_mistakes_by_their_share_of_the_row():
     matrix = torch.tensor([[3, 1, 0], [0, 0, 0], [0, 4, 4]])
     axes = drawn(plot_confusion(matrix, ["a", "b", "c"]))

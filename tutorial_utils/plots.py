@@ -13,12 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
-from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 from torch.autograd.graph import Node
 from torch.utils.hooks import RemovableHandle
 
-from tutorial_utils.style import BLUE, ORANGE, Figure, course_style
+from tutorial_utils.style import BLUE, ORANGE, STYLE, Figure, course_style
 
 NO_ACCURACY = "none: the labels are numbers,\nwhich can be close, not right or wrong"
 
@@ -280,6 +279,7 @@ def plot_stacks(panels: Mapping[str, Mapping[str, Sequence[float]]], parts: Sequ
             axes.set(xlabel=label, yticks=range(len(values)), yticklabels=list(values), ylim=(len(values) - 0.4, -0.6))
             axes.grid(visible=False, axis="y")
         figure.legend(*areas[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(parts))
+    return figure
 
 
 def plot_change(
