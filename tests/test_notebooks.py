@@ -25,7 +25,6 @@ PLUMBING = {
     "plot_confusion",
     "plot_errors",
     "plot_history",
-    "plot_panels",
     "plot_layers",
     "plot_softmax",
     "plot_stacks",

@@ -520,7 +520,7 @@ def test_logits_stand_beside_probabilities_that_add_up_to_1_with_the_highest_in_
     left, right = figure.axes
     assert [bar.get_width() for bar in left.patches] == [0, 2, -1]
     assert sum(bar.get_width() for bar in right.patches) == pytest.approx(1)
-    assert [mpl.colors.to_hex(bar.get_facecolor()) for bar in right.patches] == [BLUE, ORANGE, BLUE]
+    assert [mpl.colors.to_hex(bar.get_facecolor()) for bar in right.patches] == [style.BLUE, style.ORANGE, style.BLUE]
 
 
 def test_each_curve_over_the_layers_ends_in_its_name():

@@ -396,18 +396,28 @@ def draw_blocks(names: Sequence[str], ways_around: Sequence[tuple[int, int]] = (
             )
         arrow: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 14, "zorder": 1}
         for position in range(len(names) - 1):
-            ends = (position, 0), (position + 1, 0)
             axes.add_patch(
                 FancyArrowPatch(
-                    *ends, shrinkA=20, shrinkB=14 if names[position + 1] == "+" else 30, color=GREY, **arrow
+                    (position, 0),
+                    (position + 1, 0),
+                    shrinkA=20,
+                    shrinkB=14 if names[position + 1] == "+" else 30,
+                    color=GREY,
+                    **arrow,
                 )
             )
         for start, end in ways_around:
             bend = f"arc3,rad={-0.9 / (end - start):.2f}"
-            ends = (start, 0.15), (end, 0.15)
             axes.add_patch(
                 FancyArrowPatch(
-                    *ends, connectionstyle=bend, shrinkA=10, shrinkB=10, color=ORANGE, linewidth=1.8, **arrow
+                    (start, 0.15),
+                    (end, 0.15),
+                    connectionstyle=bend,
+                    shrinkA=10,
+                    shrinkB=10,
+                    color=ORANGE,
+                    linewidth=1.8,
+                    **arrow,
                 )
             )
         axes.set(xlim=(-0.6, len(names) - 0.4), ylim=(-0.5, 0.8))

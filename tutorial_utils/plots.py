@@ -583,8 +583,9 @@ def plot_layers(curves: Mapping[str, Sequence[float]], ylabel: str) -> Figure:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_locator(NullLocator())
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.margins(x=0.15)
+    return figure
 
 
 def plot_tangent(f: Callable[[Tensor], Tensor], x: float, nudge: float, xlabel: str, ylabel: str) -> Figure:
