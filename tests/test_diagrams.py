@@ -2,11 +2,13 @@
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
+from PIL import Image
 from torch import nn
 
 from tutorial_utils import diagrams
@@ -58,6 +60,10 @@ FIGURES = {
     "draw_checkpoint": lambda: diagrams.draw_checkpoint({"epoch": 2, "model": {"weight": TABLE}}),
     "draw_means": lambda: draw_means(TABLE, ["Ada", "Bo", "Chen"], ["maths", "physics", "biology", "music"]),
     "draw_batch": lambda: draw_batch(TABLE[:, :2], torch.tensor([0, 1, 1]), [2, 0]),
+    "draw_planes": lambda: diagrams.draw_planes(np.arange(18, dtype=np.uint8).reshape(2, 3, 3)),
+    "draw_pipeline": lambda: diagrams.draw_pipeline(
+        {"photo": Image.new("RGB", (4, 6)), "ToImage": torch.ones(3, 2, 2)}
+    ),
     "draw_parts": lambda: draw_parts({"training": 50_000, "validation": 10_000, "test": 10_000}),
 }
 
@@ -241,3 +247,26 @@ def test_a_timeline_has_a_span_for_each_wait_and_each_training_from_zero_on():
     assert waiting != training
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["waiting for a batch", "training"]
     assert axes.get_xlabel() == "seconds"
+
+
+def test_planes_show_each_number_of_a_picture_once_with_its_pixel_and_once_in_the_plane_of_its_colour():
+    pixels = np.array([[[1, 2, 3], [4, 5, 6]]], dtype=np.uint8)  # (H, W, C) = (1, 2, 3)
+    figure = diagrams.draw_planes(pixels)
+    cells = ["1\n2\n3", "4\n5\n6", "1", "4", "[0] red", "2", "5", "[1] green", "3", "6", "[2] blue"]
+    assert texts(figure) == [*cells, "picture (1, 2, 3)", "tensor (3, 1, 2)"]
+    colours = [patch.get_facecolor()[:3] for patch in patches(figure, Rectangle)]
+    assert colours[0] == (1 / 255, 2 / 255, 3 / 255)
+    assert colours[2] == (1 / 255, 0, 0)
+
+
+def test_a_pipeline_says_of_each_stage_what_it_is_its_size_dtype_and_range_with_an_arrow_to_the_next():
+    photo = Image.new("RGB", (4, 2), (255, 51, 0))
+    tensor = torch.tensor([[[-0.5, 2.0]]])  # (C, H, W) = (1, 1, 2)
+    figure = diagrams.draw_pipeline({"photo": photo, "Normalize": tensor})
+    assert texts(figure) == [
+        *("photo", "PIL image\n(4, 2)\nuint8\n0 to 255"),
+        *("Normalize", "tensor\n(1, 1, 2)\nfloat32\n-0.50 to 2.00"),
+    ]
+    assert len(patches(figure, FancyArrowPatch)) == 1
+    wide, narrow = (image.get_extent() for image in figure.axes[0].images)
+    assert wide[1] - wide[0] == 2 * (narrow[1] - narrow[0]) == 1  # all pixels have one size

@@ -23,7 +23,9 @@ PLUMBING = {
     "plot_bars",
     "plot_change",
     "plot_confusion",
+    "plot_curves",
     "plot_errors",
+    "plot_histograms",
     "plot_history",
     "plot_layers",
     "plot_softmax",
@@ -46,6 +48,8 @@ PLUMBING = {
     "draw_network",
     "draw_storages",
     "draw_parts",
+    "draw_pipeline",
+    "draw_planes",
     "draw_tensors",
     "draw_timeline",
     "progress_bar",
@@ -285,7 +289,15 @@ def test_what_is_to_predict_is_answered_by_the_cell_below(path):
             assert following.cell_type == "code", cell.source
 
 
-UNSPOILED = {"00_quickstart", "01_tensors", "02_datasets", "04_build_model", "05_autograd", "07_save_load"}
+UNSPOILED = {
+    "00_quickstart",
+    "01_tensors",
+    "02_datasets",
+    "03_transforms",
+    "04_build_model",
+    "05_autograd",
+    "07_save_load",
+}
 
 
 @pytest.mark.parametrize("name", sorted(UNSPOILED))

@@ -19,9 +19,11 @@ from tutorial_utils.plots import (
     plot_change,
     plot_confusion,
     plot_contours,
+    plot_curves,
     plot_descent,
     plot_errors,
     plot_grid,
+    plot_histograms,
     plot_history,
     plot_layers,
     plot_panels,
@@ -33,7 +35,7 @@ from tutorial_utils.plots import (
     plot_tangent,
     show_images,
 )
-from tutorial_utils.style import ORANGE
+from tutorial_utils.style import BLUE, ORANGE
 
 HISTORY = {"train_loss": [2.0, 1.0, 0.5], "val_loss": [2.1, 1.2, 0.9], "val_accuracy": [0.3, 0.6, 0.7]}
 FIGURES = {
@@ -51,6 +53,8 @@ FIGURES = {
     "plot_change": lambda: plot_change([0.1, 0.9], [0.4, 0.6], ["cat", "dog"], "share"),
     "plot_confusion": lambda: plot_confusion(torch.eye(10, dtype=torch.long), CLASSES),
     "plot_stacks": lambda: plot_stacks({"seconds": {"a": [1, 2], "b": [3, 0]}}, ["load", "answer"]),
+    "plot_histograms": lambda: plot_histograms({"raw": torch.arange(10.0), "scaled": torch.arange(10.0) / 9}),
+    "plot_curves": lambda: plot_curves({"raw": {0.1: 0.2, 1: 0.4}}, "learning rate", "accuracy", log=True),
     "draw_graph": lambda: draw_graph(torch.ones(2, requires_grad=True).sum(), numbers=True),
     "plot_tangent": lambda: plot_tangent(torch.square, 1.0, 2.0, "x", "loss"),
     "plot_errors": lambda: plot_errors({"one side": {0.1: 1e-3, 0.01: 1e-4}}, "nudge", "error"),
@@ -571,3 +575,38 @@ def test_a_path_lies_over_the_contours_of_its_function():
         (level, line) for level, line in zip(contours.levels, contours.get_paths(), strict=True) if len(line)
     )
     assert np.allclose(points.vertices[:, 0] ** 2 + points.vertices[:, 1], level, atol=0.01)
+
+
+def test_rows_of_images_have_their_names_once_each():
+    figure = show_images(torch.ones(4, 1, 28, 28), columns=2, rows=["flip", "shift"])
+    assert [axes.get_ylabel() for axes in figure.axes] == ["flip", "", "shift", ""]
+    titled = show_images(torch.ones(4, 1, 28, 28), ["original"], columns=2, side=2.0)
+    assert tuple(titled.get_size_inches()) == pytest.approx((4.0, 4.3))  # one row has a title
+
+
+def test_histograms_count_every_value_on_a_scale_of_its_own_and_mark_mean_and_deviation():
+    values = torch.tensor([[0.0, 0.0], [1.0, 3.0]])
+    figure = plot_histograms({"raw": values, "larger": 100 * values})
+    assert [axes.get_title() for axes in figure.axes] == [
+        "raw\nmean 1.00, deviation 1.41",
+        "larger\nmean 100.00, deviation 141.42",
+    ]
+    for axes, mean in zip(figure.axes, (1, 100), strict=True):
+        heights = [bar.get_height() for bar in axes.patches[1:]]  # after the band
+        assert heights[0] == 0.5
+        assert sum(heights) == pytest.approx(1)
+        assert list(axes.lines[0].get_xdata()) == [mean, mean]
+
+
+def test_curves_run_through_their_points_and_a_dashed_one_has_the_colour_of_its_pair():
+    points = {0.01: 0.25, 0.1: 0.75}
+    curves = {"training, plain": points, "plain": points, "training, augmented": points, "augmented": points}
+    figure = plot_curves(curves, "epoch", "accuracy", dashed=["training, plain", "training, augmented"])
+    lines = figure.axes[0].lines
+    assert [line.get_label() for line in lines] == list(curves)
+    assert [line.get_linestyle() for line in lines] == ["--", "-", "--", "-"]
+    assert [line.get_color() for line in lines] == [BLUE, BLUE, ORANGE, ORANGE]
+    assert list(lines[0].get_xdata()) == [0.01, 0.1]
+    assert list(lines[0].get_ydata()) == [0.25, 0.75]
+    assert figure.axes[0].get_xscale() == "linear"
+    assert plot_curves({"a": points}, "learning rate", "accuracy", log=True).axes[0].get_xscale() == "log"

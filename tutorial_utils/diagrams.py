@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise, product
 from typing import Any
 
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
+from PIL import Image
 from torch import Tensor, nn
 
 from tutorial_utils.style import BLUE, ORANGE, Figure, course_style
@@ -597,3 +599,74 @@ def draw_timeline(runs: Mapping[str, Sequence[float]]) -> Figure:
         axes.grid(visible=False, axis="y")
         figure.legend(loc="outside upper center", ncols=2, frameon=False)
         return figure
+
+
+def draw_planes(pixels: "np.ndarray[Any, Any]") -> Figure:
+    """Return a diagram of a small picture in colour, (H, W, 3) bytes, and of its three planes, (3, H, W).
+
+    Each pixel is a square of its colour, with its three numbers; each plane has one number of every pixel.
+    """
+    high, wide, _ = pixels.shape
+    gap = 0.9
+    with course_style():
+        figure, axes = _make_canvas(7.2, 0.5 * high + 1.1)
+        for (row, column), pixel in zip(np.ndindex(high, wide), pixels.reshape(-1, 3), strict=True):
+            text = "\n".join(f"{number}" for number in pixel)
+            _draw_cell(axes, column, high - 1 - row, text, tuple(pixel / 255))
+        for plane, name in enumerate(("red", "green", "blue")):
+            left = (plane + 1) * (wide + gap) + 1.1
+            for row, column in np.ndindex(high, wide):
+                number = pixels[row, column, plane]
+                shade = [0.0, 0.0, 0.0]
+                shade[plane] = number / 255
+                _draw_cell(axes, left + column, high - 1 - row, f"{number}", tuple(shade))
+            axes.text(left + wide / 2, -0.2, f"[{plane}] {name}", ha="center", va="top")
+        axes.text(wide / 2, high + 0.2, f"picture {pixels.shape}", ha="center", va="bottom")
+        middle = 2 * (wide + gap) + 1.1 + wide / 2
+        axes.text(middle, high + 0.2, f"tensor (3, {high}, {wide})", ha="center", va="bottom")
+        _draw_arrow(axes, (wide + 0.3, high / 2), (wide + gap + 0.8, high / 2), GREY)
+        axes.set(xlim=(-0.3, 4 * wide + 3 * gap + 1.5), ylim=(-0.9, high + 0.9), aspect="equal")
+        return figure
+
+
+def draw_pipeline(stages: Mapping[str, "Image.Image | Tensor"]) -> Figure:
+    """Return a diagram of what each step of a pipeline makes: the picture to scale, its size or shape, dtype and range.
+
+    Args:
+        stages: the name of each step and its result, a PIL image or a tensor (C, H, W), in their order.
+    """
+    with course_style():
+        figure, axes = _make_canvas(1.2 * len(stages), 2.4)
+        images = [_read_stage(stage) for stage in stages.values()]
+        unit = 1 / max(max(image.shape[:2]) for image in images)
+        for x, (name, stage, image) in enumerate(zip(stages, stages.values(), images, strict=True)):
+            high, wide = image.shape[0] * unit, image.shape[1] * unit
+            low, top = image.min(), image.max()
+            shown = (image - low) / max(top - low, 1e-9)
+            place = (1.3 * x - wide / 2, 1.3 * x + wide / 2, -high / 2, high / 2)
+            axes.imshow(shown, extent=place, cmap="gray", vmin=0, vmax=1)
+            axes.text(1.3 * x, 0.75, name, ha="center", weight="bold", fontsize=9)
+            kind, size = ("tensor", f"{tuple(stage.shape)}") if isinstance(stage, Tensor) else ("PIL image", stage.size)
+            dtype = f"{stage.dtype}".removeprefix("torch.") if isinstance(stage, Tensor) else f"{image.dtype}"
+            extent = f"{low} to {top}" if "int" in dtype else f"{low:.2f} to {top:.2f}"
+            lines = f"{kind}\n{size}\n{dtype}\n{extent}"
+            axes.text(1.3 * x, -0.65, lines, ha="center", va="top", fontsize=9, linespacing=1.4)
+            if x:
+                _draw_arrow(axes, (1.3 * x - 0.8, 0.62), (1.3 * x - 0.5, 0.62), GREY)
+        axes.set(xlim=(-0.65, 1.3 * len(stages) - 0.65), ylim=(-1.6, 1.0), aspect="equal")
+        return figure
+
+
+def _read_stage(stage: "Image.Image | Tensor") -> "np.ndarray[Any, Any]":
+    """Return the pixels of a PIL image or of a tensor (C, H, W) as an array (H, W, C)."""
+    if isinstance(stage, Tensor):
+        return stage.detach().movedim(0, -1).numpy(force=True)
+    pixels = np.asarray(stage)
+    return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
+
+
+def _draw_cell(axes: Axes, x: float, y: float, text: str, colour: tuple[float, ...]) -> None:
+    """Draw a square of side 1, whose lower left corner is at (x, y), with a text that stands out from its colour."""
+    ink = "black" if np.dot(colour, (0.299, 0.587, 0.114)) > 0.5 else "white"
+    axes.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, edgecolor="white", linewidth=1.5))
+    axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", color=ink, fontsize=8)

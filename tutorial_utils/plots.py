@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -26,8 +26,16 @@ Stop = Node | tuple[Node, Node, int, int]  # a node, or where an edge passes a r
 Place = tuple[float, float]  # x and y, in inches
 
 
-def show_images(images: Tensor, titles: Sequence[object] | None = None, columns: int | None = None) -> Figure:
-    """Return a figure of images, N >= 1, each under its title, in rows of `columns`.
+def show_images(
+    images: Tensor,
+    titles: Sequence[object] | None = None,
+    columns: int | None = None,
+    rows: Iterable[object] | None = None,
+    side: float | None = None,
+) -> Figure:
+    """Return a figure of images, N >= 1, each under its title, in rows of `columns`; `rows` names these rows.
+
+    An image is `side` inches wide, if that is given.
 
     Grey images are (N, H, W) or (N, 1, H, W), colour images (N, 3, H, W). 0 is drawn black, 1.0 white (255 for
     integers); where an image has brighter pixels, the brightest of all is white.
@@ -40,11 +48,12 @@ def show_images(images: Tensor, titles: Sequence[object] | None = None, columns:
     pixels = (pixels / white).clip(0, 1) if pixels.ndim == 4 else pixels  # colours need it done
     titles = [f"{title}" for title in ([] if titles is None else titles)]
     columns = columns or min(len(pixels), 8)
-    rows = -(-len(pixels) // columns)
-    side = max(1.25, 2.5 / columns)  # inches
+    count = -(-len(pixels) // columns)
+    titled = min(-(-len(titles) // columns), count)  # rows that have a title
+    side = side or max(1.25, 2.5 / columns)  # inches
     with course_style():
-        figure = Figure(figsize=(side * columns, (side + 0.3 * bool(titles)) * rows), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False)
+        figure = Figure(figsize=(side * columns, side * count + 0.3 * titled), layout="constrained")
+        grid = figure.subplots(count, columns, squeeze=False)
         for axes in grid.flat:
             axes.set_axis_off()
         for axes, image in zip(grid.flat, pixels, strict=False):
@@ -54,6 +63,8 @@ def show_images(images: Tensor, titles: Sequence[object] | None = None, columns:
             axes.spines[:].set(visible=True, color="0.7", linewidth=0.8)  # where a white pixel ends on white paper
         for axes, title in zip(grid.flat, titles, strict=False):
             axes.set_title(title, fontsize=9)
+        for axes, row in zip(grid[:, 0], [] if rows is None else rows, strict=False):
+            axes.set_ylabel(f"{row}", rotation=0, ha="right", va="center", labelpad=8)
     return figure
 
 
@@ -651,4 +662,52 @@ def plot_path(f: Callable[[Tensor], Tensor], places: Sequence[Tensor], xlabel: s
             color=ORANGE,
         )
         axes.set(xlabel=xlabel, ylabel=ylabel, aspect="equal")  # or right angles look slanted
+    return figure
+
+
+def plot_histograms(values: Mapping[str, Tensor]) -> Figure:
+    """Return a figure with a histogram for each of the `values`, each on its own scale, and their mean and deviation.
+
+    The dashed line is the mean; the orange band reaches one standard deviation to either side.
+    """
+    with course_style():
+        figure = Figure(figsize=(2.5 * len(values), 2.7), layout="constrained")
+        panels = figure.subplots(1, len(values), sharey=True, squeeze=False)[0]
+        for axes, (name, numbers) in zip(panels, values.items(), strict=True):
+            flat = numbers.detach().cpu().float().flatten()
+            mean, deviation = flat.mean().item(), flat.std().item()
+            shares, edges = flat.histc(32) / len(flat), torch.linspace(flat.min(), flat.max(), 33)
+            axes.axvspan(mean - deviation, mean + deviation, color=ORANGE, alpha=0.15)
+            axes.bar(edges[:-1], shares, width=edges[1] - edges[0], align="edge", color=BLUE)
+            axes.axvline(mean, color=ORANGE, linestyle="--")
+            axes.set_title(f"{name}\nmean {mean:z.2f}, deviation {deviation:.2f}", fontsize=10)
+            axes.set_xlabel("pixel value")
+        panels[0].set_ylabel("share of pixels")
+        _label_percent(panels[0], "y")
+    return figure
+
+
+def plot_curves(
+    curves: Mapping[str, Mapping[float, float]], xlabel: str, ylabel: str, dashed: Sequence[str] = (), log: bool = False
+) -> Figure:
+    """Return a figure with a curve for each name, from x to a share from 0 to 1; x is logarithmic with `log`.
+
+    The curves of `dashed` get the colours in turn, and so do the others, so that a pair has one colour.
+    """
+    colours = STYLE["axes.prop_cycle"].by_key()["color"]
+    solid = [name for name in curves if name not in dashed]
+    with course_style():
+        figure = Figure(figsize=(7, 3.2), layout="constrained")
+        axes = figure.subplots()
+        for name, points in curves.items():
+            place = (list(dashed) if name in dashed else solid).index(name)
+            look = {"color": colours[place % len(colours)], "marker": "os^DvP"[place % 6]}
+            axes.plot(list(points), list(points.values()), "--" if name in dashed else "-", label=name, **look)
+        axes.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.02), xscale="log" if log else "linear")
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter("{x:g}")
+        if not log:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _label_percent(axes, "y")
+        figure.legend(loc="outside right center", frameon=False)
     return figure
