@@ -23,12 +23,17 @@ PLUMBING = {
     "plot_bars",
     "plot_confusion",
     "plot_history",
-    "plot_panels",
+    "plot_contours",
+    "plot_descent",
+    "plot_grid",
+    "plot_steps",
+    "plot_sweep",
+    "planted_runs",
+    "repair",
     "draw_graph",
     "progress_bar",
     "report_epoch",
     "step_scheduler",
-    "train",
     "check_fit",
     "check_loadable",
     "check_schedule",
@@ -262,7 +267,7 @@ def test_what_is_to_predict_is_answered_by_the_cell_below(path):
             assert following.cell_type == "code", cell.source
 
 
-UNSPOILED = {"00_quickstart"}
+UNSPOILED = {"00_quickstart", "06_optimization"}
 
 
 @pytest.mark.parametrize("name", sorted(UNSPOILED))
@@ -289,7 +294,8 @@ def test_cells_are_short_and_never_far_from_a_sentence(path):
     lengths = [len(cell.source.splitlines()) for cell in code_cells(notebook)]
     assert statistics.median(lengths) <= 5
     for cell in code_cells(notebook):
-        assert len(cell.source.splitlines()) <= (25 if definitions(cell.source) else 20), cell.source
+        most = 45 if "program" in cell.metadata.get("tags", []) else 25 if definitions(cell.source) else 20
+        assert len(cell.source.splitlines()) <= most, cell.source
         assert max(map(len, cell.source.splitlines())) <= 92, cell.source  # what a notebook shows without scrolling
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -431,15 +437,3 @@ def test_it_runs_twice_in_one_kernel_unsolved_and_solved_from_another_folder(pat
     for name, position in asked.items():
         assert printed(notebook.cells[position]) == "Not attempted yet.\n", name
         assert printed(notebook.cells[size + position]) == "Correct.\n", name
-
-
-def test_the_table_in_notebook_06_compares_lines_that_stand_in_the_notebook_and_in_the_script():
-    notebook = read(next(path for path in NOTEBOOKS if path.stem == "06_optimization"))
-    (table,) = (cell.source for cell in notebook.cells if cell.id == "script-lines")
-    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|")][2:]
-    code = "\n".join(cell.source for cell in code_cells(notebook))
-    script = (ROOT / "tutorial_utils" / "train.py").read_text(encoding="utf-8")
-    assert len(rows) >= 5
-    for ours, scripts, _ in rows:
-        assert ours.strip(" `") in code
-        assert scripts.strip(" `") in script
