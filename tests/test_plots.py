@@ -240,6 +240,7 @@ def test_a_grid_has_a_panel_for_each_name_with_shared_axes(bars):
         assert [line.get_ydata().tolist() for line in axes.lines] == ([] if bars else [[3.0, 1.0]])
         assert axes.get_ylim() == shown[0].get_ylim()
     assert (figure.get_supxlabel(), figure.get_supylabel()) == ("step", "loss")
+    assert plot_grid({"a": [9.0], "b": [1.0]}, "step", "loss", top=2).axes[1].get_ylim() == (0, 2)
 
 
 def test_bars_have_their_values_and_one_stands_out():

@@ -208,12 +208,15 @@ def plot_grid(
     panels: Mapping[str, Sequence[float] | Tensor],
     xlabel: str,
     ylabel: str,
+    *,
     baseline: float | None = None,
     bars: bool = False,
+    top: float | None = None,
 ) -> Figure:
     """Return a figure of small panels with shared axes, four in a row: a line, or bars, for each list of numbers.
 
-    `baseline` is a dashed line in each panel. Numbers that are not finite are left out.
+    `baseline` is a dashed line in each panel. What is above `top` leaves a panel; numbers that are not finite are left
+    out.
     """
     rows = -(-len(panels) // 4)
     with course_style({"font.size": 9}):
@@ -230,6 +233,8 @@ def plot_grid(
             else:
                 axes.plot(numbers, color=BLUE)
             axes.set_title(title, fontsize=9)
+        if top is not None:
+            grid.flat[0].set_ylim(0, top)  # and that of all others
         figure.supxlabel(xlabel, fontsize=10)
         figure.supylabel(ylabel, fontsize=10)
     return figure

@@ -1,6 +1,5 @@
 """Answers that learners give to the exercises of notebook 06, and what the reply to each must say."""
 
-import bisect
 import math
 
 import numpy as np
@@ -144,26 +143,28 @@ def momentum_in_place_on_copies(w, gradient, velocity, lr, momentum):
     return w, v
 
 
-def adamw_by_optimizer(w, gradient, mean, square, t, lr, weight_decay):
+def adamw_by_optimizer(w, gradient, state, lr, weight_decay):
     p = w.clone().requires_grad_()
     optimizer = torch.optim.AdamW([p], lr=lr, weight_decay=weight_decay)
     p.grad = gradient.clone()
-    state = {"step": torch.tensor(t - 1.0), "exp_avg": mean.clone(), "exp_avg_sq": square.clone()}
-    optimizer.state[p].update(state)
+    kept = {"step": torch.tensor(float(state[0])), "exp_avg": state[1].clone(), "exp_avg_sq": state[2].clone()}
+    optimizer.state[p].update(kept)
     optimizer.step()
-    return p.detach(), state["exp_avg"], state["exp_avg_sq"]
+    return p.detach(), (state[0] + 1, kept["exp_avg"], kept["exp_avg_sq"])
 
 
-def adamw_by_lerp(w, gradient, mean, square, t, lr, weight_decay):
+def adamw_by_lerp(w, gradient, state, lr, weight_decay):
+    steps, mean, square = state
     mean = torch.lerp(mean, gradient, 0.1)
     square = torch.lerp(square, gradient * gradient, 0.001)
-    root = torch.sqrt(square / (1 - 0.999**t))
-    return [w - lr * weight_decay * w - lr * (mean / (1 - 0.9**t)) / (root + 1e-8), mean, square]
+    root = torch.sqrt(square / (1 - 0.999 ** (steps + 1)))
+    w = w - lr * weight_decay * w - lr * (mean / (1 - 0.9 ** (steps + 1))) / (root + 1e-8)
+    return [w, [steps + 1, mean, square]]
 
 
-def adamw_in_place(w, gradient, mean, square, *others):
-    new = adamw_by_lerp(w, gradient, mean, square, *others)
-    mean.copy_(new[1])
+def adamw_in_place(w, gradient, *others):
+    new = adamw_by_lerp(w, gradient, *others)
+    w.copy_(new[0])
     return new
 
 
@@ -317,50 +318,6 @@ def average_by_vectors(models):
             p.grad = part.view_as(p)
 
 
-def choose_by_hand(rates, train, val, steps):
-    x, y = train
-    best = None
-    for lr in rates:
-        w = 0.0
-        for _ in range(steps):
-            w = w - lr * (2 * (w * x - y) * x).mean().item()
-        loss = ((w * val[0] - val[1]) ** 2).mean().item()
-        if not math.isnan(loss) and (best is None or loss < best[0]):
-            best = (loss, lr, w)
-    return best[1], best[2]
-
-
-def choose_by_model(rates, train, val, steps):
-    (x, y), (x_val, y_val) = train, val
-    tried = []
-    for rate in rates:
-        model = nn.Linear(1, 1, bias=False)
-        nn.init.zeros_(model.weight)
-        optimizer = torch.optim.SGD(model.parameters(), lr=rate)
-        for _ in range(steps):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x.unsqueeze(1)).squeeze(1), y).backward()
-            optimizer.step()
-        with torch.no_grad():
-            loss = nn.functional.mse_loss(model(x_val[:, None])[:, 0], y_val).item()
-        if loss == loss:
-            bisect.insort(tried, (loss, rate, model.weight.item()))
-    return tried[0][1:]
-
-
-def choose_by_nan_to_num(rates, train, val, steps):
-    ws = []
-    for lr in rates:
-        w = torch.zeros(1, requires_grad=True)
-        for _ in range(steps):
-            (grad,) = torch.autograd.grad(((w * train[0] - train[1]) ** 2).mean(), w)
-            w = (w - lr * grad).detach().requires_grad_()
-        ws.append(w.item())
-    losses = torch.tensor([((w * val[0] - val[1]) ** 2).mean() for w in ws]).nan_to_num(nan=math.inf)
-    best = int(losses.argmin())
-    return [rates[best], ws[best]]
-
-
 def train_in_order(order, finish=lambda loss: loss.item()):
     """Return a training step that calls these, in this order."""
 
@@ -501,7 +458,6 @@ RIGHT = {
     },
     "found": {"in another order": dict(reversed(FOUND.items())), "floats": {run: float(n) for run, n in FOUND.items()}},
     "average_gradients": {"names": average_in_loops, "in place": average_in_place, "vectors": average_by_vectors},
-    "choose_rate": {"by hand": choose_by_hand, "a model": choose_by_model, "nan_to_num": choose_by_nan_to_num},
 }
 
 WRONG = {
@@ -546,8 +502,8 @@ WRONG = {
         "one tensor": (lambda *inputs: torch.stack(momentum_by_einsum(*inputs)), "is a Tensor, expected a tuple"),
     },
     "adamw_step": {
-        "in place": (adamw_in_place, "changes its argument `mean` in place"),
-        "w alone": (lambda *inputs: adamw_by_lerp(*inputs)[0], "expected three tensors"),
+        "in place": (adamw_in_place, "changes its argument `w` in place"),
+        "w alone": (lambda *inputs: adamw_by_lerp(*inputs)[0], "expected a pair"),
         "nothing": (lambda *inputs: None, "is a `return` missing"),
     },
     "clip_by_norm": {
@@ -592,14 +548,5 @@ WRONG = {
             r"is None, expected a tensor of shape \(1, 2\).$",
         ),
         "a number": (lambda models: setattr(models[0].weight, "grad", torch.tensor(1.0)), "size.*\n.*tried for two"),
-    },
-    "choose_rate": {
-        "a guess": (lambda *inputs: (0.4, 2.4), r"is \(0.4, 2.4\), expected \(0.025"),
-        "a tensor": (lambda *inputs: tuple(torch.tensor(choose_by_hand(*inputs))), "takes it out"),
-        "nothing": (lambda *inputs: None, "is a `return` missing"),
-        "an error where nan is": (
-            lambda rates, *others: choose_by_hand(rates if max(rates) < 9 else [], *others),
-            "no pair, expected a tuple",
-        ),
     },
 }

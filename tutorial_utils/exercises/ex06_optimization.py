@@ -723,38 +723,42 @@ momentum_step.mistakes(
 )
 
 
-def three(attempt, *inputs):
-    """Observe w and the two means, each by its name."""
-    return take_apart(attempt(*inputs), "your result", "three tensors", "the new w", "the new mean", "the new square")
+def take_step(attempt, *inputs):
+    """Observe w and what is in the state, each by its name."""
+    seen = take_apart(attempt(*inputs), "your result", "a pair", "the new w", "the new state")
+    state = seen.pop("the new state", None)
+    names = "the number of steps", "the new mean", "the new square"
+    return seen | (take_apart(state, "the new state", "a triple", *names) if "the new w" in seen else {})
 
 
 @exercise(
     hints=(
-        "Five lines: both means, both without their bias, and w. The decay is a part of the last.",
-        "`mean = 0.9 * mean + 0.1 * gradient`, and the square in the same way with 0.999 and 0.001; then divide them "
-        "by `1 - 0.9**t` and `1 - 0.999**t`, for the step alone.",
+        "Count the step; then both means, both without their bias, and w. The decay is a part of the last.",
+        "With one step more in `t`: `mean = 0.9 * mean + 0.1 * gradient`, and the square in the same way with 0.999 and "
+        "0.001; then divide them by `1 - 0.9**t` and `1 - 0.999**t`, for the step alone.",
         "`w * (1 - lr * weight_decay)` is the decay; from it, subtract lr times the ratio.",
     ),
-    observe=three,
+    observe=take_step,
     rules=(keeps_arguments,),
 )
-def adamw_step(w, gradient, mean, square, t, lr, weight_decay):  # four (D,), and numbers -> three (D,)
+def adamw_step(w, gradient, state, lr, weight_decay):  # (D,), (D,), (int, (D,), (D,))
+    t, mean, square = state
+    t = t + 1
     mean = 0.9 * mean + 0.1 * gradient
     square = 0.999 * square + 0.001 * gradient**2
     ratio = mean / (1 - 0.9**t) / ((square / (1 - 0.999**t)).sqrt() + 1e-8)
-    return w * (1 - lr * weight_decay) - lr * ratio, mean, square
+    return w * (1 - lr * weight_decay) - lr * ratio, (t, mean, square)
 
 
 adamw_step.example(
     torch.tensor([1.0]),
     torch.tensor([4.0]),
-    torch.tensor([0.0]),
-    torch.tensor([0.0]),
-    1,
+    (0, torch.tensor([0.0]), torch.tensor([0.0])),
     0.1,
     0.5,
     gives={  # the ratio is 4 / 4 = 1: 1 * (1 - 0.05) - 0.1
         "the new w": torch.tensor([0.85]),
+        "the number of steps": 1,
         "the new mean": torch.tensor([0.4]),
         "the new square": torch.tensor([0.016]),
     },
@@ -763,11 +767,11 @@ adamw_step.example(
 
 @adamw_step.inputs
 def weights_means_and_numbers():
-    yield torch.tensor([1.0, -2.0]), torch.tensor([0.5, -4.0]), *torch.zeros(2, 2), 1, 0.01, 0.1
+    yield torch.tensor([1.0, -2.0]), torch.tensor([0.5, -4.0]), (0, *torch.zeros(2, 2)), 0.01, 0.1
     for t, lr, weight_decay in (2, 0.1, 0.0), (5, 0.03, 0.01), (40, 0.5, 0.2), (1000, 0.001, 1.0):
-        yield *torch.randn(3, 4), torch.rand(4), t, lr, weight_decay
-    yield torch.randn(3), torch.zeros(3), *torch.zeros(2, 3), 1, 0.1, 0.1  # no gradient: the decay alone
-    yield torch.ones(2), torch.tensor([1e-7, -3e-8]), *torch.zeros(2, 2), 1, 0.1, 0.1  # nearly none: 1e-8 counts
+        yield *torch.randn(2, 4), (t, torch.randn(4), torch.rand(4)), lr, weight_decay
+    yield torch.randn(3), torch.zeros(3), (0, *torch.zeros(2, 3)), 0.1, 0.1  # no gradient: the decay alone
+    yield torch.ones(2), torch.tensor([1e-7, -3e-8]), (0, *torch.zeros(2, 2)), 0.1, 0.1  # nearly none: 1e-8 counts
 
 
 def adamw(
@@ -776,14 +780,16 @@ def adamw(
     ratio=lambda m, s, t: m / (1 - 0.9**t) / ((s / (1 - 0.999**t)).sqrt() + 1e-8),
     finish=lambda w, ratio, lr, decay: w * (1 - lr * decay) - lr * ratio,
     pull=lambda w, g, decay: g,
-    back=lambda w, m, s: (w, m, s),
+    count=1,
+    back=lambda w, t, m, s: (w, (t, m, s)),
 ):
     """Return a step of AdamW with something else in one of its parts."""
 
-    def wrong(w, gradient, old_mean, old_square, t, lr, weight_decay):
+    def wrong(w, gradient, state, lr, weight_decay):
+        t, old_mean, old_square = state[0] + count, *state[1:]
         gradient = pull(w, gradient, weight_decay)
         new_mean, new_square = mean(old_mean, gradient), square(old_square, gradient)
-        return back(finish(w, ratio(new_mean, new_square, t), lr, weight_decay), new_mean, new_square)
+        return back(finish(w, ratio(new_mean, new_square, t), lr, weight_decay), t, new_mean, new_square)
 
     return wrong
 
@@ -807,7 +813,7 @@ adamw_step.mistakes(
         "the mean has not been divided by `1 - 0.9**t`": adamw(
             ratio=lambda m, s, t: m / ((s / (1 - 0.999**t)).sqrt() + 1e-8)
         ),
-        "that is right in step 1 alone. Use the argument `t`": adamw(
+        "that is right in the first step alone. The number of steps is in `state`": adamw(
             ratio=lambda m, s, t: m / 0.1 / ((s / 0.001).sqrt() + 1e-8)
         ),
         "the root is missing: divide by the root of the mean of squares": adamw(
@@ -821,21 +827,24 @@ adamw_step.mistakes(
             square=lambda s, g: 0.9 * s + 0.1 * g**2
         ),
         "the whole gradient enters the mean, as in momentum; here it is a tenth": adamw(mean=lambda m, g: 0.9 * m + g),
-        "the two means have changed places; the order is w, mean, square": adamw(back=lambda w, m, s: (w, s, m)),
+        "the two means have changed places; the order is steps, mean, square": adamw(
+            back=lambda w, t, m, s: (w, (t, s, m))
+        ),
+        "the number of steps has not grown; the next step needs it": adamw(back=lambda w, t, m, s: (w, (t - 1, m, s))),
     }
 )
 
 
 @adamw_step.mistake("the means come back divided; the next step needs them as they are, and divides anew")
-def give_back_divided(w, gradient, mean, square, t, lr, weight_decay):
-    w, mean, square = adamw_step.answer(w, gradient, mean, square, t, lr, weight_decay)
-    return w, mean / (1 - 0.9**t), square / (1 - 0.999**t)
+def give_back_divided(*inputs):
+    w, (t, mean, square) = adamw_step.answer(*inputs)
+    return w, (t, mean / (1 - 0.9**t), square / (1 - 0.999**t))
 
 
 @adamw_step.mistake("the step came first, and then the decay of what it left; w shrinks before the step")
-def decay_afterwards(w, gradient, mean, square, t, lr, weight_decay):
-    w, mean, square = adamw_step.answer(w, gradient, mean, square, t, lr, 0.0)
-    return w * (1 - lr * weight_decay), mean, square
+def decay_afterwards(w, gradient, state, lr, weight_decay):
+    w, state = adamw_step.answer(w, gradient, state, lr, 0.0)
+    return w * (1 - lr * weight_decay), state
 
 
 # ------------------------------------------------------------------------------------- a schedule for the learning rate
@@ -1550,154 +1559,3 @@ def average_parameters(models):
             mean = torch.stack(copies).mean(dim=0)
             for p in copies:
                 p.copy_(mean)
-
-
-# --------------------------------------------------------------------------------------------------------- all together
-
-
-def choose(attempt, rates, *others):
-    """Observe a pair; where a rate ends at nan, it is all the same how an attempt has failed to choose."""
-    try:
-        seen = pair(attempt, rates, *others)
-    except Exception:
-        if max(rates) < 1000:
-            raise
-        return {"your result": Words("no pair")}
-    return {"your result": Words("no pair")} if seen["your result"] is None and max(rates) > 1000 else seen
-
-
-@exercise(
-    hints=(
-        "For each rate: a new w = 0, its own optimizer, `steps` training steps, then one look at the validation part.",
-        "The step is that of `descend`, in One weight, one step. Remember the lowest validation loss so far, as early "
-        "stopping does.",
-        "Start with `lowest = float('inf')`; where the validation loss is lower, keep it and `(lr, w.item())`.",
-    ),
-    observe=choose,
-)
-def choose_rate(rates, train, val, steps):  # pairs of x (N,) and y (N,) -> (float, float)
-    mse, lowest = nn.MSELoss(), float("inf")
-    for lr in rates:
-        w = torch.tensor(0.0, requires_grad=True)
-        optimizer = torch.optim.SGD([w], lr=lr)
-        for _ in range(steps):
-            loss = mse(w * train[0], train[1])
-
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-
-        val_loss = mse(w.detach() * val[0], val[1])
-        if val_loss < lowest:
-            lowest, best = val_loss, (lr, w.item())
-    return best
-
-
-point = torch.tensor([1.0]), torch.tensor([3.0])
-choose_rate.example((0.1, 0.4), point, point, 1, gives=(0.4, 2.4))  # the gradient at 0 is -6: w = 0.6 or 2.4
-
-
-@choose_rate.inputs
-def rates_and_parts():
-    train = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([3.0, 6.0, 9.0])  # w goes to 3
-    val = torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0])  # w = 2 would be best
-    told = "for the three students, with validation points at w = 2,"
-    yield case((0.01, 0.025, 0.1, 0.02), train, val, 4, name=f"{told} 4 steps and the rates 0.01, 0.025, 0.1 and 0.02")
-    yield case((0.03, 0.001), train, val, 2, name=f"{told} 2 steps and the rates 0.03 and 0.001")
-    yield case((0.002,), train, val, 3, name=f"{told} 3 steps and the rate 0.002 alone")
-    yield case((0.3, 0.2), train, val, 1, name=f"{told} 1 step and the rates 0.3 and 0.2")
-    for rates in (1e30, 0.01), (0.01, 2e30):
-        yield case(
-            rates, train, val, 4, name=f"{told} 4 steps and the rates {rates}, the large one of which ends at nan"
-        )
-    yield case((0.05, 0.015), train, val, 4, name=f"{told} 4 steps and the rates 0.05 and 0.015")
-    far = torch.tensor([1.0, 1.0, 1.0]), torch.tensor([1.0, 1.0, 4.0])
-    yield case((0.2, 0.33), point, far, 1, name="for x = 1 and y = 3, validation points at 1, 1 and 4, and one step")
-    x, few = torch.randn(6), torch.randn(3)
-    parts = (x, 2 * x + torch.randn(6)), (few, 2 * few)
-    yield case((0.01, 0.05, 0.2), *parts, 3, name="for 6 points to learn from, 3 to choose by, and 3 steps")
-
-
-def lowest(rates, losses):
-    return min((lr for lr in rates if not math.isnan(losses[lr])), key=losses.get)
-
-
-def none_higher(rates, losses):
-    best = rates[0]
-    for lr in rates:
-        if not losses[lr] >= losses[best]:
-            best = lr
-    return best
-
-
-def choosing(
-    by="val",
-    learn="train",
-    clear=True,
-    anew=True,
-    more=0,
-    pick=lowest,
-    finish=lambda lr, weights, losses: (lr, weights[lr]),
-    reduction="mean",
-):
-    """Return a choice that picks by the losses on one part, after learning from one, and ends with `finish`."""
-
-    def wrong(rates, train, val, steps):
-        parts, losses, weights, w = {"train": train, "val": val}, {}, {}, None
-        for lr in rates:
-            if w is None or anew:
-                w = torch.tensor(0.0, requires_grad=True)
-            for _ in range(steps + more):
-                if clear:
-                    w.grad = None
-                functional.mse_loss(w * parts[learn][0], parts[learn][1], reduction=reduction).backward()
-                with torch.no_grad():
-                    w -= lr * w.grad
-            weights[lr] = w.item()
-            losses[lr] = functional.mse_loss(weights[lr] * parts[by][0], parts[by][1]).item()
-        return finish(pick(rates, losses), weights, losses)
-
-    return wrong
-
-
-choose_rate.mistakes(
-    {
-        "that rate has the lowest loss on the training part. Choose by the validation part": choosing(by="train"),
-        "the two parts have changed places: learn from `train`, choose with `val`": choosing(learn="val", by="train"),
-        "the weight was learned from the validation part. Learn from `train`, choose with `val`": choosing(learn="val"),
-        "with `argmin` of torch, nan is lower than all numbers. Keep a rate only if its loss is `<` the lowest so "
-        "far": choosing(pick=lambda rates, losses: rates[int(torch.tensor([*losses.values()]).argmin())]),
-        "the loss of that rate is nan, and `<` with nan is always False, also inside `min`. Keep a rate only if its "
-        "loss is lower than the lowest so far": choosing(pick=lambda rates, losses: min(rates, key=losses.get)),
-        "the loss of that rate is nan, and a comparison with nan is always False. Keep a rate only if its loss is `<` "
-        "the lowest so far": choosing(pick=none_higher),
-        "that rate has the highest validation loss; the lowest is the best": choosing(
-            pick=lambda rates, losses: max(rates, key=losses.get)
-        ),
-        "this is the first rate, whatever its validation loss is": choosing(pick=lambda rates, losses: rates[0]),
-        "this is the last rate, whatever its validation loss is": choosing(pick=lambda rates, losses: rates[-1]),
-        "this is the last rate. Is `lowest` set back in every round of the loop?": choosing(
-            pick=lambda rates, losses: [lr for lr in rates if losses[lr] < math.inf][-1]
-        ),
-        "the rate is right; the weight is that of the last rate. Keep the weight of the best": choosing(
-            finish=lambda lr, weights, losses: (lr, list(weights.values())[-1])
-        ),
-        "each rate went on from the weight of the one before. Begin at 0 for each": choosing(anew=False),
-        "the gradients add up from step to step. Which line clears them?": choosing(clear=False),
-        "these steps are as long as the sum of the squared errors makes them; take the mean": choosing(reduction="sum"),
-        "that is one step too few": choosing(more=-1),
-        "that is one step too many": choosing(more=1),
-        "the two have changed places: first the rate, then w": choosing(
-            finish=lambda lr, weights, _: (weights[lr], lr)
-        ),
-        "this is the validation loss; return the weight": choosing(finish=lambda lr, _, losses: (lr, losses[lr])),
-        "the weight of the best rate is missing: return both": choosing(finish=lambda lr, weights, losses: lr),
-        "the rate of the best weight is missing: return both": choosing(finish=lambda lr, weights, _: weights[lr]),
-    }
-)
-
-
-@choose_rate.mistake("you looked at the validation loss after each step; look once, after the last")
-def choose_after_each_step(rates, train, val, steps):
-    found = [choose_rate.answer(rates, train, val, count) for count in range(1, steps + 1)]
-    return min(found, key=lambda tried: float(functional.mse_loss(tried[1] * val[0], val[1])))
