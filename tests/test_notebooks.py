@@ -462,15 +462,3 @@ def test_it_runs_twice_in_one_kernel_unsolved_and_solved_from_another_folder(pat
     for name, position in asked.items():
         assert printed(notebook.cells[position]) == "Not attempted yet.\n", name
         assert printed(notebook.cells[size + position]).startswith("Correct.\n"), name
-
-
-def test_the_table_in_notebook_06_compares_lines_that_stand_in_the_notebook_and_in_the_script():
-    notebook = read(next(path for path in NOTEBOOKS if path.stem == "06_optimization"))
-    (table,) = (cell.source for cell in notebook.cells if cell.id == "script-lines")
-    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|")][2:]
-    code = "\n".join(cell.source for cell in code_cells(notebook))
-    script = (ROOT / "tutorial_utils" / "train.py").read_text(encoding="utf-8")
-    assert len(rows) >= 5
-    for ours, scripts, _ in rows:
-        assert ours.strip(" `") in code
-        assert scripts.strip(" `") in script

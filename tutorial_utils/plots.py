@@ -12,7 +12,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator, PercentFormatter
 from torch import Tensor
 from torch.autograd.graph import Node
 from torch.utils.hooks import RemovableHandle
@@ -200,6 +200,8 @@ def plot_sweep(losses: Mapping[str, Mapping[float, Sequence[float]]], ylabel: st
             for rate, values in by_rate.items():
                 axes.plot([rate] * len(values), values, "_", markersize=9, color=line.get_color())
         axes.set(xscale="log", xlabel="learning rate", ylabel=ylabel)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.legend(frameon=False)
     return figure
 
@@ -681,7 +683,7 @@ def plot_histograms(values: Mapping[str, Tensor]) -> Figure:
         for axes, (name, numbers) in zip(panels, values.items(), strict=True):
             flat = numbers.detach().cpu().float().flatten()
             mean, deviation = flat.mean().item(), flat.std().item()
-            shares, edges = flat.histc(32) / len(flat), torch.linspace(flat.min(), flat.max(), 33)
+            shares, edges = (flat.histc(32) / len(flat)).numpy(), np.linspace(float(flat.min()), float(flat.max()), 33)
             axes.axvspan(mean - deviation, mean + deviation, color=ORANGE, alpha=0.15)
             axes.bar(edges[:-1], shares, width=edges[1] - edges[0], align="edge", color=BLUE)
             axes.axvline(mean, color=ORANGE, linestyle="--")
