@@ -1,0 +1,74 @@
+"""The judge: right scripts pass, and each fault is found by the stages that it concerns, with the right words."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from flaws import FLAWS, QUICK
+from scripts import STYLES, is_installed, put, start_forked
+
+from tutorial_utils.capstone import runs
+from tutorial_utils.capstone.judge import judge
+from tutorial_utils.capstone.signs import draw_signs
+from tutorial_utils.capstone.stages import STAGES
+
+
+@pytest.fixture(scope="module")
+def signs(tmp_path_factory):
+    return draw_signs(tmp_path_factory.mktemp("signs") / "data")
+
+
+@pytest.fixture(autouse=True)
+def quick_processes(monkeypatch):
+    """A process of its own thread would not do: the working folder belongs to the whole process."""
+    monkeypatch.setattr(runs, "start", start_forked)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("style", STYLES)
+def test_a_right_script_passes_every_stage_but_the_bonus(style, signs, tmp_path):
+    if not is_installed(style):
+        pytest.skip("pytorch-lightning is in the extra `bench`")
+    verdicts = list(judge(put(style, tmp_path), signs, [name for name in STAGES if not STAGES[name].bonus]))
+    assert {verdict.stage.name: verdict.text for verdict in verdicts if verdict.outcome != "passed"} == {}
+
+
+def find(flaw, signs, folder):
+    """Return what the stages that a flaw concerns, and a few that it does not, say about it."""
+    script = put(flaw.style, folder, *flaw.changes)
+    return {verdict.stage.name: verdict for verdict in judge(script, signs, {*flaw.fails, *flaw.passes})}
+
+
+def assert_found(flaw, signs, folder):
+    verdicts = find(flaw, signs, folder)
+    outcomes = {name: (verdict.outcome, verdict.text) for name, verdict in verdicts.items()}
+    assert {name for name, (outcome, _) in outcomes.items() if outcome != "passed"} == set(flaw.fails), outcomes
+    said = outcomes[flaw.fails[0]][1]
+    assert flaw.word in said, said
+    fault = verdicts[flaw.fails[0]].fault
+    assert any("一" <= sign <= "鿿" for sign in fault.chinese)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_fault_is_found(name, signs, tmp_path):
+    assert_found(FLAWS[name], signs, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", sorted(FLAWS.keys() - set(QUICK)))
+def test_every_fault_is_found(name, signs, tmp_path):
+    assert_found(FLAWS[name], signs, tmp_path)
+
+
+def test_there_are_flaws_for_every_stage_but_the_bonus():
+    assert {name for name in STAGES if not STAGES[name].bonus} - {
+        n for flaw in FLAWS.values() for n in flaw.fails
+    } == set()
+
+
+def test_there_are_thirty_flaws_and_five_styles():
+    assert len(FLAWS) >= 30
+    assert len(STYLES) >= 5
