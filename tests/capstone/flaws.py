@@ -22,6 +22,7 @@ def predict(fails: str, word: str, *pairs: tuple[str, str], passes: str = "") ->
     return Flaw(tuple(fails.split()), word, tuple((PREDICT, *pair) for pair in pairs), tuple(passes.split()))
 
 
+SEED = "    torch.manual_seed(options.seed)\n"
 RNG = '        torch.set_rng_state(checkpoint["random_state"])\n'
 FLAWS = {
     # ---- the first stages
@@ -85,7 +86,8 @@ FLAWS = {
         "mirrored",
         (
             "    return moved *",
-            "    flipped = torch.rand(len(moved), 1, 1, 1) < 0.5\n    moved = torch.where(flipped, moved.flip(3), moved)\n    return moved *",
+            "    flipped = torch.rand(len(moved), 1, 1, 1) < 0.5\n"
+            "    moved = torch.where(flipped, moved.flip(3), moved)\n    return moved *",
         ),
     ),
     "a learning rate that is too large": train("learns", "the bar", ("lr=3e-3", "lr=30.0")),
@@ -115,7 +117,8 @@ FLAWS = {
             '    test_rows, test_images = read_table(options.data, "test")\n'
             "    test_images = functional.normalize(test_images, mean.tolist(), std.tolist())\n"
             "    rows = [row for row, val in zip(rows, validates.tolist()) if not val] + test_rows\n"
-            '    images, labels = torch.cat([images[~validates], test_images]), torch.tensor([classes.index(r["class"]) for r in rows])\n'
+            "    images, labels = torch.cat([images[~validates], test_images]), "
+            'torch.tensor([classes.index(r["class"]) for r in rows])\n'
             "    validates = torch.arange(len(rows)) >= len(rows) - len(test_rows)\n    parts = [[",
         ),
     ),
@@ -173,12 +176,15 @@ FLAWS = {
             ),
         ),
     ),
-    "the own size of a picture in predict": predict(
-        "kinds",
-        "large".replace("large", "is"),
+    "a size that only fits small pictures": Flaw(
+        ("kinds",),
+        "large",
         (
-            "read_picture(path).float()",
-            "(read_picture(path) if max(__import__('PIL.Image').Image.open(path).size) < 200 else torch.zeros(3, 700, 700)).float()",
+            (
+                PREDICT,
+                "image = read_picture(path)",
+                "assert len(open(path, 'rb').read()) < 20_000\n            image = read_picture(path)",
+            ),
         ),
     ),
     # ---- reproducible
@@ -211,7 +217,8 @@ FLAWS = {
         "pictures",
         (
             "images[~validates].mean((0, 2, 3)), images[~validates].std((0, 2, 3))",
-            'torch.cat([images, read_table(options.data, "test")[1]]).mean((0, 2, 3)), images[~validates].std((0, 2, 3))',
+            'torch.cat([images, read_table(options.data, "test")[1]]).mean((0, 2, 3)), '
+            "images[~validates].std((0, 2, 3))",
         ),
     ),
     "classes in the order of the rows": train(
@@ -234,18 +241,7 @@ FLAWS = {
         passes="predicts learns",
     ),
     "squeeze in the loss": train(
-        "odd",
-        "squeeze",
-        (
-            "loss_fn(model(augment(batch)), targets)",
-            "loss_fn(model(augment(batch)).squeeze(), targets.squeeze().reshape(-1) if len(targets) > 1 else targets.squeeze())",
-        ),
-        ("loss_fn = nn.CrossEntropyLoss()", "loss_fn = nn.CrossEntropyLoss(label_smoothing=0.0)"),
-        (
-            "            total += loss.item() * len(targets)",
-            "            assert len(batch) > 1, 'squeeze took the batch away'\n            total += loss.item() * len(targets)",
-        ),
-        passes="runs",
+        "odd", "squeeze", ("model(augment(batch))", "model(augment(batch)).squeeze()"), passes="runs"
     ),
     "BatchNorm1d": train(
         "odd",
@@ -294,8 +290,10 @@ FLAWS = {
         "offline",
         "example.org",
         (
-            "    torch.manual_seed(options.seed)\n",
-            "    torch.manual_seed(options.seed)\n    try:\n        __import__('urllib.request').request.urlopen('http://example.org/weights.pt')\n    except OSError:\n        pass\n",
+            SEED,
+            SEED + "    try:\n"
+            "        __import__('urllib.request').request.urlopen('http://example.org/weights.pt')\n"
+            "    except OSError:\n        pass\n",
         ),
         passes="runs",
     ),
@@ -309,7 +307,7 @@ FLAWS = {
         passes="runs",
     ),
     # ---- together
-    "each process for itself": train("together", "went on without it", ("import argparse", "import argparse")),
+    "each process for itself": Flaw(("together",), "went on without it", ()),
 }
 QUICK = [
     "a name that does not exist",

@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import runpy
-import shutil
 import signal
 import sys
 from contextlib import contextmanager
@@ -28,18 +27,26 @@ def put(style: str, folder: Path, *changes: tuple[str, str, str]) -> Path:
                 assert old in text, f"{style}_{kind}.py has no {old!r}"
                 text = text.replace(old, new)
         (folder / f"{kind}.py").write_text(text, encoding="utf-8")
-    for extra in RIGHT.glob(f"{style}_*.pt"):
-        shutil.copy(extra, folder)
+    if style == "finetune":
+        save_body(folder)
     return folder / "train.py"
+
+
+def save_body(folder: Path) -> None:
+    """Write the beginning of a network as a file, as if somebody else had trained it."""
+    network = runpy.run_path(str(RIGHT / "plain_train.py"))["build"](8)
+    body = {name: value for name, value in network.state_dict().items() if int(name.split(".")[0]) < 12}
+    torch.save(body, folder / "finetune_body.pt")
 
 
 def is_installed(style: str) -> bool:
     return style != "lightning" or importlib.util.find_spec("pytorch_lightning") is not None
 
 
-def run_script(command: list[str]) -> int:
-    """In a forked process, do what `python command` does."""
+def run_script(command: list[str], folder: Path) -> int:
+    """In a forked process, do what `python command` does in a folder."""
     os.setsid()
+    os.chdir(folder)
     if os.environ[watch.NOTES] or os.environ[watch.LARGEST]:
         runpy.run_path(watch.__file__)
     torch.set_num_threads(1)
@@ -74,13 +81,7 @@ def start_forked(command, place, environment):
         with START(command, place, environment) as process:
             yield process
         return
-    here = Path.cwd()
-    os.chdir(place / "here")
-    try:
-        forked = Forked(place, run_script, command, **environment)
-    finally:
-        os.chdir(here)
-    process = ForkedProcess(forked)
+    process = ForkedProcess(Forked(place, run_script, command, place / "here", **environment))
     try:
         yield process
     finally:
