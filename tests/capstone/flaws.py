@@ -176,16 +176,11 @@ FLAWS = {
             ),
         ),
     ),
-    "a size that only fits small pictures": Flaw(
-        ("kinds",),
+    "only pictures of the sizes in the folder": train(
+        "kinds",
         "large",
-        (
-            (
-                PREDICT,
-                "image = read_picture(path)",
-                "assert len(open(path, 'rb').read()) < 20_000\n            image = read_picture(path)",
-            ),
-        ),
+        ("        small = image.convert", "        assert image.width <= 96\n        small = image.convert"),
+        passes="predicts",
     ),
     # ---- reproducible
     "no seed": train("seed", "same seed", ("    torch.manual_seed(options.seed)\n", "")),

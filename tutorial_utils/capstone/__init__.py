@@ -13,6 +13,6 @@ __all__ = ["grade", "main"]
 
 def grade(folder: Path) -> dict[str, object]:
     """Return what becomes of the capstone in a learner's folder, as `judge.grade` says: a row of a table."""
-    from tutorial_utils.capstone import judge  # late: it needs PyTorch, which takes seconds
+    from tutorial_utils.capstone.judge import grade  # late: it needs PyTorch, which takes seconds
 
-    return judge.grade(folder)
+    return grade(folder)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tutorial_utils.capstone import hints
+from tutorial_utils.capstone.hints import HINTS, next_hint
 from tutorial_utils.command import program
 
 FOLDER = Path("work", "capstone")
@@ -40,10 +40,10 @@ def make_parser() -> argparse.ArgumentParser:
     look.add_argument("script", type=Path, nargs="?", default=FOLDER / "train.py", metavar="train.py")
     look.add_argument("--data", type=Path, help="pictures of your own, in the same layout (default: data, beside it)")
     look.add_argument("--all", action="store_true", help="go on after a stage that is not passed")
-    look.add_argument("--stage", choices=hints.HINTS, metavar="STAGE", help="look at this stage only")
+    look.add_argument("--stage", choices=HINTS, metavar="STAGE", help="look at this stage only")
     look.set_defaults(command=check)
     help_ = commands.add_parser("hint", help="help with a stage: a little more each time")
-    help_.add_argument("stage", choices=hints.HINTS, metavar="STAGE", help=", ".join(hints.HINTS))
+    help_.add_argument("stage", choices=HINTS, metavar="STAGE", help=", ".join(HINTS))
     help_.set_defaults(command=hint)
     page = commands.add_parser("card", help="make one page of what a run has written: the model card")
     page.add_argument("output", type=Path, help="the folder that train.py has written to")
@@ -114,7 +114,7 @@ def show(verdict: "object") -> None:
 
 def hint(options: argparse.Namespace) -> int:
     """Print the next hint of a stage."""
-    print(hints.next_hint(options.stage))
+    print(next_hint(options.stage))
     return 0
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from tutorial_utils.capstone import watch
+import tutorial_utils.capstone.watch as watch
 
 PATIENCE = 0.02  # seconds between two looks at a process
 WAITING = 4  # times the processor time that a process may take altogether

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tutorial_utils.capstone import tables
+import tutorial_utils.capstone.tables as tables
 from tutorial_utils.capstone.faults import Fault, expect_done, names, percent, reading
 from tutorial_utils.capstone.output import (
     differences,

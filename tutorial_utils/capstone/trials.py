@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from tutorial_utils.capstone import tables
+import tutorial_utils.capstone.tables as tables
 from tutorial_utils.capstone.output import FILES, Answer, OutputError, read_answers, read_metrics
 from tutorial_utils.capstone.runs import Run, end_all, run
 from tutorial_utils.capstone.tables import Folder, Row
