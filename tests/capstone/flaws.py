@@ -67,7 +67,7 @@ FLAWS = {
     ),
     "no try in predict": predict(
         "damaged",
-        "Traceback",
+        "cannot identify",
         ("        try:\n", "        if True:\n"),
         ("        except Exception as error:\n", "        else:\n            error = None\n"),
     ),
@@ -183,14 +183,16 @@ FLAWS = {
         passes="predicts",
     ),
     # ---- reproducible
-    "no seed": train("seed", "same seed", ("    torch.manual_seed(options.seed)\n", "")),
+    "a seed from the clock": train(
+        "seed", "same seed", ("torch.manual_seed(options.seed)", "torch.manual_seed(__import__('time').time_ns())")
+    ),
     "a fixed seed": train(
         "seed",
         "another seed",
         ("torch.manual_seed(options.seed)", "torch.manual_seed(0)"),
         ("choose_validation(rows, options.seed)", "choose_validation(rows, 0)"),
     ),
-    "chance from the order of a set": train(
+    "a seed from the number of the process": train(
         "seed", "differ", ("torch.manual_seed(options.seed)", "torch.manual_seed(__import__('os').getpid())")
     ),
     "chosen by the test part": train(
