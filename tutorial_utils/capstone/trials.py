@@ -166,7 +166,10 @@ def killed(trials: Trials) -> Run:
 
     def interrupt(process: psutil.Process) -> bool:
         """Return whether three epochs are done, and a third of the time of one more has gone by."""
-        while count_rows(trials.folder / "killed" / "output") > len(seen):
+        count = count_rows(trials.folder / "killed" / "output")
+        if not seen and count == EPOCHS:
+            return False  # they were written at the end, all at once
+        while count > len(seen):
             seen.append(time.monotonic())
         return len(seen) >= 3 and time.monotonic() - seen[2] > (seen[2] - seen[1]) / 3
 
