@@ -1,6 +1,8 @@
 """The judge: right scripts pass, and each fault is found by the stages that it concerns, with the right words."""
 
+import inspect
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,24 @@ def test_a_fault_is_found(name, signs, tmp_path):
 @pytest.mark.parametrize("name", sorted(FLAWS.keys() - set(QUICK)))
 def test_every_fault_is_found(name, signs, tmp_path):
     assert_found(FLAWS[name], signs, tmp_path)
+
+
+@pytest.mark.parametrize("last", trials.TRIALS)
+def test_no_run_waits_for_one_that_is_begun_after_it(last, tmp_path, monkeypatch):
+    """Two workers, which both wait for a third run, would wait for ever."""
+    begun = []
+    instead = {name: lambda trials, name=name: begun.append(name) for name in trials.TRIALS}
+    monkeypatch.setattr(trials, "TRIALS", instead)
+    folder = trials.Trials.__new__(trials.Trials)
+    folder._pool, folder._begun = ThreadPoolExecutor(1), {}
+    folder.get(last)
+    folder.close()
+    source = inspect.getsource(ORIGINAL[last])
+    assert begun[-1] == last
+    assert {name for name in ORIGINAL if f'trials.get("{name}")' in source} <= set(begun[:-1])
+
+
+ORIGINAL = dict(trials.TRIALS)
 
 
 def test_there_is_a_fault_for_every_stage():

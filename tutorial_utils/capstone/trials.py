@@ -45,7 +45,12 @@ class Trials:
         return Folder.read(self.folder / name)
 
     def begin(self, name: str) -> None:
-        """Start the run `name`, as soon as one of two workers is free."""
+        """Start the run `name`, as soon as one of two workers is free, after those that it goes on from.
+
+        They come first in the queue, so that no worker waits for a run that none is left to do.
+        """
+        for other in BEFORE.get(name, ()):
+            self.begin(other)
         if name not in self._begun:
             self._begun[name] = self._pool.submit(TRIALS[name], self)
 
@@ -254,6 +259,9 @@ TRIALS: dict[str, Callable[[Trials], Run]] = {
         *(killed, resumed, cut, mended, together),
     )
 }
+
+
+BEFORE = {"resumed": ("killed",), "cut": ("base", "killed"), "mended": ("cut",)}  # what a run itself waits for
 
 
 def lacking(output: Path) -> list[str]:
