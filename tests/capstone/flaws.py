@@ -131,10 +131,15 @@ FLAWS = {
     ),
     "the last model is saved": train(
         "best",
-        "are right, but",
-        ('    content = {"model": best["model"],', '    best["epoch"] = 1\n    content = {"model": best["model"],'),
+        "another epoch",
+        (
+            '    model.load_state_dict(best["model"])\n    content = {"model": best["model"],',
+            '    content = {"model": model.state_dict(),',
+        ),
+        ("lr=3e-3", "lr=6e-3"),
+        ("CosineAnnealingLR(optimizer, options.epochs)", "ConstantLR(optimizer, 1.0)"),
     ),
-    "chosen by the training loss of the first epoch": train(
+    "the worst epoch is chosen": train(
         "best", "lowest", ("if best is None or val_loss < best", "if best is None or val_loss > best")
     ),
     "validation in the training mode": train(

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from flaws import FLAWS, QUICK
 from scripts import STYLES, is_installed, put, start_forked
 
-from tutorial_utils.capstone import runs, trials  # noqa: E402
+from tutorial_utils.capstone import runs, trials
 from tutorial_utils.capstone.judge import judge
 from tutorial_utils.capstone.signs import draw_signs
 from tutorial_utils.capstone.stages import STAGES
