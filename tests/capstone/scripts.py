@@ -1,6 +1,5 @@
 """Learners' scripts for the tests: right ones in several styles, and forked processes, which are cheap, to run them."""
 
-import importlib.util
 import os
 import runpy
 import signal
@@ -37,10 +36,6 @@ def save_body(folder: Path) -> None:
     network = runpy.run_path(str(RIGHT / "plain_train.py"))["build"](8)
     body = {name: value for name, value in network.state_dict().items() if int(name.split(".")[0]) < 12}
     torch.save(body, folder / "finetune_body.pt")
-
-
-def is_installed(style: str) -> bool:
-    return style != "lightning" or importlib.util.find_spec("pytorch_lightning") is not None
 
 
 def run_script(command: list[str], folder: Path) -> int:

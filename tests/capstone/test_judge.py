@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from flaws import FLAWS, QUICK
-from scripts import STYLES, is_installed, put, start_forked
+from scripts import STYLES, put, start_forked
 
 from tutorial_utils.capstone import runs, trials
 from tutorial_utils.capstone.judge import judge
@@ -31,8 +31,6 @@ def quick_processes(monkeypatch):
 @pytest.mark.long
 @pytest.mark.parametrize("style", STYLES)
 def test_a_right_script_passes_every_stage_but_the_bonus(style, signs, tmp_path):
-    if not is_installed(style):
-        pytest.skip("pytorch-lightning is in the extra `bench`")
     verdicts = list(judge(put(style, tmp_path), signs, [name for name in STAGES if not STAGES[name].bonus]))
     assert {verdict.stage.name: verdict.text for verdict in verdicts if verdict.outcome != "passed"} == {}
 
