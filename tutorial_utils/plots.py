@@ -12,7 +12,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import NullFormatter, PercentFormatter
 from torch import Tensor
 from torch.autograd.graph import Node
 
@@ -188,6 +188,8 @@ def plot_sweep(losses: Mapping[str, Mapping[float, Sequence[float]]], ylabel: st
             for rate, values in by_rate.items():
                 axes.plot([rate] * len(values), values, "_", markersize=9, color=line.get_color())
         axes.set(xscale="log", xlabel="learning rate", ylabel=ylabel)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.legend(frameon=False)
     return figure
 

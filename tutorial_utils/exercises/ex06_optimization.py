@@ -734,7 +734,7 @@ def take_step(attempt, *inputs):
 @exercise(
     hints=(
         "Count the step; then both means, both without their bias, and w. The decay is a part of the last.",
-        "With one step more in `t`: `mean = 0.9 * mean + 0.1 * gradient`, and the square in the same way with 0.999 and "
+        "With one step more in `t`: `mean = 0.9 * mean + 0.1 * gradient`, and the square so, too, with 0.999 and "
         "0.001; then divide them by `1 - 0.9**t` and `1 - 0.999**t`, for the step alone.",
         "`w * (1 - lr * weight_decay)` is the decay; from it, subtract lr times the ratio.",
     ),
