@@ -282,7 +282,7 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step_and_one_prepares_
     assert second.stdout == ""
 
 
-# With torchrun, the slow test after this one ends as this one does, and so does notebook 06 with the command itself.
+# With torchrun, the slow test after this one ends as this one does.
 @pytest.mark.parametrize(
     "processes", [pytest.param(0, marks=pytest.mark.slow), pytest.param(2, marks=[pytest.mark.long, posix])]
 )
