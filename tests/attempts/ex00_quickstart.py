@@ -54,7 +54,7 @@ def clear_last(model, optimizer, images, labels, steps):
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        losses += [float(loss)]
+        losses += [loss.item()]
     return losses
 
 
