@@ -283,4 +283,12 @@ def test_where_nothing_can_be_forked_the_verdict_is_the_same(monkeypatch):
     job = {"module": "ex01_tensors", "cells": parse_cells(dump(*answers(SET_UP))), "seconds": 10}
     job |= {"memory": 2**31, "processes": 0}
     found = worker.grade(job, {"ex01_tensors": {"pick": ex01_tensors.pick}})
-    assert found == {"outcomes": {"pick": ("correct", "Correct.")}, "remarks": []}
+    assert found == {
+        "outcomes": {
+            "pick": (
+                "correct",
+                "Correct.\n`scores[torch.arange(len(scores)), chosen]` does the same: two indices, row and column, taken in pairs.",
+            )
+        },
+        "remarks": [],
+    }
