@@ -64,7 +64,7 @@ minutes: $(VENV)/.installed-dev  ## measure what set-up and checks take (ARGS: s
 recipes: $(VENV)/.installed  ## compare what the drawn and the real images teach: 6 minutes
 	@$(PY) -m benchmarks.recipes
 
-picture: $(VENV)/.installed  ## make the pictures in the READMEs from the notebooks
+picture: $(VENV)/.installed  ## make the picture in the READMEs from notebook 01, in Debian's Chromium
 	@$(PY) .github/picture.py
 
 launch: $(VENV)/.installed  ## write the links to Colab, Kaggle, Binder and Codespaces into the READMEs

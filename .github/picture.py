@@ -1,9 +1,8 @@
-"""Writes the pictures in the READMEs: the classes that notebook 00 shows, and an exercise of 01 with its reply.
+"""Writes the picture in the READMEs: an exercise of notebook 01, with a wrong answer and the reply to it.
 
-The images are the drawn ones. The second picture needs Debian's Chromium.
+It needs Debian's Chromium.
 """
 
-import base64
 import os
 import subprocess
 import tempfile
@@ -19,25 +18,9 @@ WRONG_ANSWER = "return (x - x.mean()) / x.std()"
 SHOWN = ["ex-standardize-text", "ex-standardize"]  # the ids of the cells
 
 
-def read(name: str) -> nbformat.NotebookNode:
-    """Return a notebook of the course."""
-    notebook: nbformat.NotebookNode = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
-    return notebook
-
-
-def draw_classes() -> None:
-    """Write quickstart.png: what the cell `grid` of notebook 00 shows."""
-    notebook = read("00_quickstart")
-    position = next(i for i, cell in enumerate(notebook.cells) if cell.id == "grid")
-    notebook.cells = notebook.cells[: position + 1]
-    NotebookClient(notebook).execute()
-    picture = notebook.cells[position].outputs[-1].data["image/png"]
-    (ROOT / ".github" / "quickstart.png").write_bytes(base64.b64decode(picture))
-
-
 def draw_exercise() -> None:
     """Write exercise.png: the task, a wrong answer and the reply to it, as JupyterLab would show them."""
-    notebook = read("01_tensors")
+    notebook = nbformat.read(ROOT / "notebooks" / "01_tensors.ipynb", as_version=4)
     stub = next(cell for cell in notebook.cells if cell.id == SHOWN[1])
     stub.source = stub.source.replace("raise NotImplementedError  # your code here", WRONG_ANSWER)
     first = next(i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
@@ -60,5 +43,4 @@ def draw_exercise() -> None:
 
 if __name__ == "__main__":
     os.environ["TUTORIAL_SOURCE"] = "sketch"
-    draw_classes()
     draw_exercise()

@@ -11,6 +11,7 @@ import pytest
 from tutorial_utils.exercises.catalogue import find_exercises
 
 ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 ENGLISH, CHINESE = "README.md", "README.zh-CN.md"
 PROGRAMS = r"(\S*/)?(make|python|pip|conda|mamba|torchrun|sbatch) "
 FOR_SLOW_NETWORKS = {"HTTPS_PROXY", "PIP_INDEX_URL"}  # what only the Chinese README has to explain
@@ -113,6 +114,26 @@ def test_the_table_counts_the_exercises_and_repeats_the_minutes_of_the_notebooks
         said = nbformat.read(ROOT / "notebooks" / f"{notebook}.ipynb", as_version=4).cells[0].source
         said = re.search(r"\*\*Time:\*\* (\d+) minutes to read, (\d+) for the exercises", said.replace("an hour", "60"))
         assert said.groups() == (reading, exercising)
+
+
+@each_readme
+def test_the_hours_that_it_asks_for_are_those_of_its_table(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    minutes = re.findall(r"\| (\d+) \+ (\d+) \| \d+ \|", text)
+    read, exercised = (sum(map(int, column)) / 60 for column in zip(*minutes, strict=True))
+    assert 6 <= read <= 7
+    assert 8 <= exercised <= 9
+    assert (
+        "six to seven hours" in text and "eight to nine" in " ".join(text.split())
+    ) or "六到七小时，练习八到九小时" in text
+
+
+def test_the_plan_for_teachers_names_exercises_that_there_are():
+    rows = re.findall(r"^\| \d \| (\d\d) .*? \| \d+ min \| (.*?) \|", (ROOT / "docs/teaching.md").read_text(), re.M)
+    assert len(rows) == 8
+    for number, names in rows:
+        module = next(stem for stem in (path.stem for path in NOTEBOOKS) if stem.startswith(number))
+        assert set(names.split(", ")) <= find_exercises(import_module(f"tutorial_utils.exercises.ex{module}")).keys()
 
 
 @each_pair

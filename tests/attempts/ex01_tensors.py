@@ -279,9 +279,9 @@ WRONG = {
         "what leaks": (F.leaky_relu, r"-0\.01, 2\].*, expected \[\[0, 2\], \[3, 0\]\]\.$"),
     },
     "pick": {
-        "a loop": (pick_in_a_loop, "there is a loop in it. `gather`"),
-        "a loop of columns": (pick_in_a_loop_of_columns, "there is a loop in it. `gather`"),
-        "lists": (pick_from_lists, "there is a loop in it. `gather`"),
+        "a loop": (pick_in_a_loop, "as a loop does. `gather`"),
+        "a loop of columns": (pick_in_a_loop_of_columns, "as a loop does. `gather`"),
+        "lists": (pick_from_lists, "as a loop does. `gather`"),
         "columns of the first row": (lambda scores, chosen: torch.take(scores, chosen), "all are from the first row"),
         "two rows": (
             lambda scores, chosen: scores[torch.arange(2), chosen],
@@ -306,8 +306,8 @@ WRONG = {
         "a stack in front": (lambda images: torch.stack(images.unbind(3)), "your dimensions are C, N, H, W"),
     },
     "outer": {
-        "a loop": (multiply_in_a_loop, "there is a loop in it. With a dimension of size 1"),
-        "a loop of columns": (multiply_in_a_loop_of_columns, "there is a loop in it. With a dimension of size 1"),
+        "a loop": (multiply_in_a_loop, "as a loop does. With a dimension of size 1"),
+        "a loop of columns": (multiply_in_a_loop_of_columns, "as a loop does. With a dimension of size 1"),
         "two rows": (lambda a, b: a.reshape(2, 1) * b, r"called with a: \(3,\), float32, b: \(3,\), float32"),
         "summed up": (lambda a, b: (a.unsqueeze(1) * b).sum(1), "that is the sum along the rows"),
     },
@@ -326,8 +326,8 @@ WRONG = {
         "the numbers of the text": (lambda x: (x - 3) / 2, r"expected \[\[-1, -1\], \[0, 1\], \[1, 0\]\]\.$"),
     },
     "pairwise_distances": {
-        "loops": (measure_in_a_loop, "there is a loop in it. With `a` as"),
-        "a loop of coordinates": (measure_coordinate_by_coordinate, "there is a loop in it. With `a` as"),
+        "loops": (measure_in_a_loop, "as a loop does. With `a` as"),
+        "a loop of coordinates": (measure_coordinate_by_coordinate, "as a loop does. With `a` as"),
         "two coordinates": (measure_in_the_plane, r"is \[\[2\.2361, 0\]\], expected \[\[3, 5\]\]\.$"),
     },
     "softmax": {

@@ -359,9 +359,9 @@ WRONG = {
         "shuffled": (lambda d: read_with_a_loader(sorted(d, key=lambda pair: pair[1])), "expected"),
     },
     "smooth_labels": {
-        "a loop": (smooth_in_a_loop, "there is a loop in it"),
-        "a list": (smooth_a_list, "there is a loop in it"),
-        "class by class": (smooth_class_by_class, "there is a loop in it"),
+        "a loop": (smooth_in_a_loop, "as a loop does"),
+        "a list": (smooth_a_list, "as a loop does"),
+        "class by class": (smooth_class_by_class, "as a loop does"),
         "double": (lambda n, k, a: ((1 - a) * F.one_hot(n, k) + a / k).double(), "right, in another dtype"),
     },
     "channel_statistics": {
@@ -394,7 +394,7 @@ WRONG = {
         "no width": (FrameWithoutWidth, r"called with width: 1, image: \(1, 3, 3\)"),
     },
     "dim_each": {
-        "a loop": (dim_in_a_loop, "there is a loop in it"),
+        "a loop": (dim_in_a_loop, "as a loop does"),
         "in place": (dim_in_place, "changes its argument `images` in place"),
         "half the way": (
             lambda x, d: x * (d + (1 - d) / 2 * torch.rand(len(x), 1, 1, 1)),

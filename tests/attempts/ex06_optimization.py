@@ -554,9 +554,9 @@ WRONG = {
         "nothing": (stops(None), "is a `return` missing"),
     },
     "confusion_matrix": {
-        "a loop": (count_in_a_loop, "there is a loop in it. Give each pair one number"),
-        "a loop over lists": (count_in_lists, "there is a loop in it"),
-        "a loop over classes": (count_by_rows, "there is a loop in it"),
+        "a loop": (count_in_a_loop, "as a loop does. Give each pair one number"),
+        "a loop over lists": (count_in_lists, "as a loop does"),
+        "a loop over classes": (count_by_rows, "as a loop does"),
         "in place": (count_in_place, "changes its argument `labels` in place"),
         "an array": (lambda *inputs: confusion_by_numpy(*inputs).numpy(), "is a NumPy array"),
     },

@@ -1,6 +1,5 @@
 """What came back, and how it differs from what was expected: what was seen, and no guess at why."""
 
-from collections.abc import Mapping
 from numbers import Number
 from typing import Any, NamedTuple
 
@@ -20,32 +19,6 @@ class Words(str):
     """Something observed that is no value, such as "`x` itself": it is shown whole, without quotes."""
 
     __slots__ = ()
-
-
-def expect_close(
-    result: Any, expected: Any, mistakes: Mapping[str, Any] | None = None, name: str = "your result"
-) -> None:
-    """Compare a result with what is expected: type, shape and dtype strictly, floats with PyTorch's tolerances.
-
-    Args:
-        result: what came back.
-        expected: a tensor, a number, a string, None, or a tuple, list or dictionary of such.
-        mistakes: what a known mistake would have given, by the sentence that explains it.
-        name: how the message calls the result.
-
-    Raises:
-        AssertionError: they differ; the message says how, and what it usually means.
-
-    >>> expect_close(10.0, 2.5, mistakes={"that is the sum; divide it by the number of entries": 10.0})
-    Traceback (most recent call last):
-        ...
-    AssertionError: Your result is 10, expected 2.5: that is the sum; divide it by the number of entries.
-    """
-    difference = find_difference(result, expected, name)
-    if difference is None:
-        return
-    known = [explanation for explanation, wrong in (mistakes or {}).items() if find_difference(result, wrong) is None]
-    raise AssertionError(state(difference.what, known[0] if known else difference.advice))
 
 
 def state(what: str, advice: str = "") -> str:

@@ -126,10 +126,9 @@ class Exercise(Problem):
             with guarded(TIME_LIMIT, WALL_LIMIT):
                 self._expect_kind(attempt)
                 self.verify(attempt)
-        except TimeUp:
+        except TimeUp as reached:
             return "timed out", (
-                f"Not yet. Your code was stopped after {TIME_LIMIT} seconds; it should need less than one. Does a loop "
-                "never end?"
+                f"Not yet. Your code was stopped after {reached}; it should need less than a second. Does it ever end?"
             )
         except RecursionError:
             return "not yet", "Not yet. Your code calls itself without an end (RecursionError). Which call should stop?"
@@ -186,7 +185,7 @@ class Exercise(Problem):
             return "not yet", f"Not yet. {error}"
         if isinstance(error, AssertionError):
             return "not yet", f"Not yet. An assert in your code failed: {_first_line(error) or 'it has no message'}."
-        notes = "".join(f" {note.rstrip('.')}." for note in getattr(error, "__notes__", []))
+        notes = join_notes(error)
         reason = f"{type(error).__name__}: {_first_line(error)}"
         if trace and inner:
             return "not yet", (
@@ -219,6 +218,11 @@ PASSING_ON = ("__torch_function__",)  # functions of ours between the learner's 
 def exercise(**settings: Any) -> Callable[[Callable[..., Any]], Exercise]:
     """Make, as a decorator, an exercise of its answer; the settings are those of `Exercise`."""
     return lambda answer: Exercise(answer, **settings)
+
+
+def join_notes(error: BaseException) -> str:
+    """Return the notes of an error as sentences that follow another one, or nothing."""
+    return "".join(f" {note}{'' if note.endswith(('.', '?')) else '.'}" for note in getattr(error, "__notes__", []))
 
 
 def _last_line(trace: TracebackType) -> str:

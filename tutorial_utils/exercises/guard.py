@@ -32,7 +32,7 @@ _FOREIGN = [
 
 
 class TimeUp(BaseException):
-    """The time of an attempt is over. No `except Exception` in the attempt catches it."""
+    """The time of an attempt is over, and which time that is. No `except Exception` in the attempt catches it."""
 
 
 def is_learners(filename: str) -> bool:
@@ -168,16 +168,20 @@ class Watch:
     """Adds up the computing and the waiting of a block, and says whether it has had enough of either."""
 
     def __init__(self, computing: float, waiting: float) -> None:
+        self.limits = computing, waiting
         self.computing, self.end = computing, time.monotonic() + waiting
         self.seen = time.process_time()
 
-    def is_over(self, frame: FrameType | None) -> bool:
-        """Look at the clocks; `frame` is what runs just now."""
+    def look(self, frame: FrameType | None) -> str:
+        """Look at the clocks, and return which time is over, in words, or nothing; `frame` is what runs just now."""
         now = time.process_time()
         if not _is_importing(frame):
             self.computing -= now - self.seen
         self.seen = now
-        return self.computing <= 0 or time.monotonic() >= self.end
+        computing, waiting = self.limits
+        if self.computing <= 0:
+            return f"{computing:g} seconds of computing"
+        return f"{waiting:g} seconds, most of them of waiting" if time.monotonic() >= self.end else ""
 
 
 def _is_importing(frame: FrameType | None) -> bool:
@@ -207,8 +211,8 @@ def _limit_by_timer(watch: Watch) -> Iterator[None]:
     """The way of Linux and macOS: it also ends a call that waits, such as a sleep."""
 
     def look(_: int, frame: FrameType | None) -> None:
-        if watch.is_over(frame):
-            raise TimeUp
+        if over := watch.look(frame):
+            raise TimeUp(over)
 
     before = signal.signal(signal.SIGALRM, look)
     try:
@@ -222,11 +226,12 @@ def _limit_by_timer(watch: Watch) -> Iterator[None]:
 @contextmanager
 def _limit_by_interrupt(watch: Watch) -> Iterator[None]:
     """The way of Windows: a second thread presses Ctrl-C, which is heard at the next line of Python."""
-    late, over = threading.Event(), threading.Event()
+    late: list[str] = []  # which time is over, once one is
+    over = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if late.is_set():
-            raise TimeUp
+        if late:
+            raise TimeUp(late[-1])
         if callable(before):
             before(number, frame)  # it was the learner who pressed it
 
@@ -241,10 +246,10 @@ def _limit_by_interrupt(watch: Watch) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _interrupt(watch: Watch, late: threading.Event, over: threading.Event) -> None:
-    """Set `late` and press Ctrl-C once the time is over, and again at every look, until `over` is set."""
+def _interrupt(watch: Watch, late: list[str], over: threading.Event) -> None:
+    """Write into `late` and press Ctrl-C once the time is over, and again at every look, until `over` is set."""
     main = threading.main_thread().ident
     while not over.wait(TICK):
-        if watch.is_over(sys._current_frames().get(main or 0)):
-            late.set()
+        if reached := watch.look(sys._current_frames().get(main or 0)):
+            late.append(reached)
             _thread.interrupt_main()

@@ -47,9 +47,7 @@ RELATIONS: dict[str, Callable[[Any], Any]] = {  # what becomes of the expected v
     "that is the sum along the rows": lambda x: x.sum(-1),
     "that is the mean down the columns": lambda x: x.mean(0),
     "that is the mean along the rows": lambda x: x.mean(-1),
-    "each row has all the numbers of the expected row: one was broadcast against the other": lambda x: x.expand(
-        len(x), len(x)
-    ),
+    "it is a table, and each of its rows has all the numbers that are expected": lambda x: x.expand(len(x), len(x)),
 }
 
 

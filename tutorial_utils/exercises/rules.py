@@ -108,22 +108,22 @@ def without_loop(advice: str, *sized: Callable[[int], Inputs]) -> Rule:
 
     def rule(attempt: Callable[..., Any], problem: Problem) -> None:
         for make in sized:
-            few, many = (_count_steps(problem, attempt, make(size)) for size in (4, 24))
-            assert many - few < 20, (
-                f"The result is right, but your code does more steps for larger inputs: there is a loop in it. {advice}"
+            steps, takes_out = zip(*(_watch_steps(problem, attempt, make(size)) for size in (4, 24)), strict=True)
+            assert steps[1] - steps[0] < 20, (
+                f"The result is right, but your code does more steps for larger inputs, as a loop does. {advice}"
+            )
+            assert not any(takes_out), (
+                f"The result is right, but your code takes the numbers out of PyTorch, one by one. {advice}"
             )
 
     return rule
 
 
-def _count_steps(problem: Problem, attempt: Callable[..., Any], inputs: Inputs) -> int:
-    """Return how many instructions of the learner's own code run, and how many numbers it takes out of PyTorch."""
+def _watch_steps(problem: Problem, attempt: Callable[..., Any], inputs: Inputs) -> tuple[int, bool]:
+    """Return how many instructions of the learner's own code run, and whether it makes a list of a tensor's numbers."""
     with Calls() as calls, counted_steps() as steps:
         problem.observe(attempt, *inputs)
-    taken = 0
-    if {"tolist", "__iter__"}.intersection(calls.names):
-        taken = sum(x.numel() for x in inputs if isinstance(x, Tensor))
-    return steps.count + taken
+    return steps.count, not {"tolist", "__iter__"}.isdisjoint(calls.names)
 
 
 class Steps:

@@ -11,7 +11,7 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-from tutorial_utils.exercises.exercise import Exercise
+from tutorial_utils.exercises.exercise import Exercise, join_notes
 from tutorial_utils.exercises.guard import TIME_LIMIT, WALL_LIMIT, TimeUp, is_learners, limit_time
 from tutorial_utils.grading import closed
 from tutorial_utils.grading.choose import Plan
@@ -103,8 +103,7 @@ def judge(exercise: Exercise, target: Any, disturbed: bool) -> tuple[str, str]:
         return outcome, reply
     if disturbed and isinstance(reply, NameError):
         outcome = NOT_REACHED
-    notes = "".join(f" {note.rstrip('.')}." for note in getattr(reply, "__notes__", []))
-    return outcome, f"{explain(reply)}{find_place(reply)}.{notes}"
+    return outcome, f"{explain(reply)}{find_place(reply)}.{join_notes(reply)}"
 
 
 def explain(error: BaseException) -> str:
