@@ -21,21 +21,47 @@ PLUMBING = {
     "pick_device",
     "show_images",
     "plot_bars",
+    "plot_change",
     "plot_confusion",
+    "plot_curves",
+    "plot_errors",
+    "plot_histograms",
     "plot_history",
-    "plot_panels",
+    "plot_layers",
+    "plot_softmax",
+    "plot_stacks",
+    "draw_batch",
     "draw_broadcast",
+    "draw_checkpoint",
+    "plot_path",
+    "plot_tangent",
     "draw_cycle",
+    "draw_window",
+    "draw_volumes",
+    "draw_modules",
+    "draw_blocks",
+    "plot_contours",
+    "plot_descent",
+    "plot_grid",
+    "plot_steps",
+    "plot_sweep",
+    "planted_runs",
+    "repair",
     "draw_graph",
     "draw_joins",
     "draw_means",
     "draw_memory",
+    "draw_moments",
     "draw_network",
+    "draw_storages",
+    "draw_parts",
+    "draw_pipeline",
+    "draw_planes",
     "draw_tensors",
+    "draw_timeline",
     "progress_bar",
     "report_epoch",
     "step_scheduler",
-    "train",
     "check_fit",
     "check_loadable",
     "check_schedule",
@@ -269,12 +295,9 @@ def test_what_is_to_predict_is_answered_by_the_cell_below(path):
             assert following.cell_type == "code", cell.source
 
 
-UNSPOILED = {"00_quickstart", "01_tensors"}
-
-
-@pytest.mark.parametrize("name", sorted(UNSPOILED))
-def test_no_cell_below_a_prompt_asserts_the_answer(name):
-    for cell, following in pairwise(read(NOTEBOOKS[0].with_name(f"{name}.ipynb")).cells):
+@each_notebook
+def test_no_cell_below_a_prompt_asserts_the_answer(path):
+    for cell, following in pairwise(read(path).cells):
         if "> **Predict.** " in cell.source:
             assert not re.search(r"^\s*(assert |torch\.testing\.)", following.source, re.MULTILINE), following.source
 
@@ -439,15 +462,3 @@ def test_it_runs_twice_in_one_kernel_unsolved_and_solved_from_another_folder(pat
     for name, position in asked.items():
         assert printed(notebook.cells[position]) == "Not attempted yet.\n", name
         assert printed(notebook.cells[size + position]).startswith("Correct.\n"), name
-
-
-def test_the_table_in_notebook_06_compares_lines_that_stand_in_the_notebook_and_in_the_script():
-    notebook = read(next(path for path in NOTEBOOKS if path.stem == "06_optimization"))
-    (table,) = (cell.source for cell in notebook.cells if cell.id == "script-lines")
-    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|")][2:]
-    code = "\n".join(cell.source for cell in code_cells(notebook))
-    script = (ROOT / "tutorial_utils" / "train.py").read_text(encoding="utf-8")
-    assert len(rows) >= 5
-    for ours, scripts, _ in rows:
-        assert ours.strip(" `") in code
-        assert scripts.strip(" `") in script

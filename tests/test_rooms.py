@@ -11,7 +11,7 @@ FLOORS = [  # from the lowest to the highest; a module imports from its own floo
     {"command", "progress", "devices", "style", "versions"},
     {"storage"},
     {"metrics", "checks", "models"},
-    {"data", "loops", "plots", "diagrams", "checkpoints", "predict"},
+    {"data", "loops", "plots", "diagrams", "checkpoints", "predict", "hunt"},
     {"training"},
     {"train"},
     {"exercises"},

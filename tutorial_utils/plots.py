@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,9 +12,10 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
-from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator, PercentFormatter
 from torch import Tensor
 from torch.autograd.graph import Node
+from torch.utils.hooks import RemovableHandle
 
 from tutorial_utils.style import BLUE, ORANGE, STYLE, Figure, course_style
 
@@ -25,8 +26,16 @@ Stop = Node | tuple[Node, Node, int, int]  # a node, or where an edge passes a r
 Place = tuple[float, float]  # x and y, in inches
 
 
-def show_images(images: Tensor, titles: Sequence[object] | None = None, columns: int | None = None) -> Figure:
-    """Return a figure of images, N >= 1, each under its title, in rows of `columns`.
+def show_images(
+    images: Tensor,
+    titles: Sequence[object] | None = None,
+    columns: int | None = None,
+    rows: Iterable[object] | None = None,
+    side: float | None = None,
+) -> Figure:
+    """Return a figure of images, N >= 1, each under its title, in rows of `columns`; `rows` names these rows.
+
+    An image is `side` inches wide, if that is given.
 
     Grey images are (N, H, W) or (N, 1, H, W), colour images (N, 3, H, W). 0 is drawn black, 1.0 white (255 for
     integers); where an image has brighter pixels, the brightest of all is white.
@@ -39,11 +48,12 @@ def show_images(images: Tensor, titles: Sequence[object] | None = None, columns:
     pixels = (pixels / white).clip(0, 1) if pixels.ndim == 4 else pixels  # colours need it done
     titles = [f"{title}" for title in ([] if titles is None else titles)]
     columns = columns or min(len(pixels), 8)
-    rows = -(-len(pixels) // columns)
-    side = max(1.25, 2.5 / columns)  # inches
+    count = -(-len(pixels) // columns)
+    titled = min(-(-len(titles) // columns), count)  # rows that have a title
+    side = side or max(1.25, 2.5 / columns)  # inches
     with course_style():
-        figure = Figure(figsize=(side * columns, (side + 0.3 * bool(titles)) * rows), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False)
+        figure = Figure(figsize=(side * columns, side * count + 0.3 * titled), layout="constrained")
+        grid = figure.subplots(count, columns, squeeze=False)
         for axes in grid.flat:
             axes.set_axis_off()
         for axes, image in zip(grid.flat, pixels, strict=False):
@@ -53,6 +63,8 @@ def show_images(images: Tensor, titles: Sequence[object] | None = None, columns:
             axes.spines[:].set(visible=True, color="0.7", linewidth=0.8)  # where a white pixel ends on white paper
         for axes, title in zip(grid.flat, titles, strict=False):
             axes.set_title(title, fontsize=9)
+        for axes, row in zip(grid[:, 0], [] if rows is None else rows, strict=False):
+            axes.set_ylabel(f"{row}", rotation=0, ha="right", va="center", labelpad=8)
     return figure
 
 
@@ -102,34 +114,131 @@ def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
-def plot_panels(
-    groups: Mapping[str, Mapping[str, Sequence[float]]], ylabel: str, baseline: float | None = None
-) -> Figure:
-    """Return a figure with a panel for each group: a curve for each of its runs, one positive value per epoch.
+def plot_steps(paths: Mapping[str, Sequence[float] | Tensor], ylabel: str, target: float | None = None) -> Figure:
+    """Return a figure of numbers over the steps of training: a line for each path, which begins at step 0.
 
-    All panels share one logarithmic axis. Runs of one name have one colour and marker in all of them; `baseline` is a
-    dashed line behind them.
+    `target` is a dashed line, where the paths should lead.
     """
-    names = list(dict.fromkeys(name for runs in groups.values() for name in runs))
-    colours = STYLE["axes.prop_cycle"].by_key()["color"]
     with course_style():
-        figure = Figure(figsize=(3.3 * len(groups), 4.2), layout="constrained")
-        panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
-        for axes, (title, runs) in zip(panels, groups.items(), strict=True):
+        figure = Figure(figsize=(7.0, 3.2), layout="constrained")
+        axes = figure.subplots()
+        if target is not None:
+            axes.axhline(target, color="black", linestyle="--", linewidth=1)
+        for number, (name, path) in enumerate(paths.items()):
+            numbers = _read_numbers(path)
+            marker: dict[str, Any] = {"marker": "osD^vP"[number % 6], "markersize": 4} if len(numbers) <= 50 else {}
+            axes.plot(numbers, label=name, linestyle=["-", "--", "-.", ":"][number % 4], **marker)
+        axes.set(xlabel="step", ylabel=ylabel)
+        figure.legend(loc="outside right center", frameon=False)
+    return figure
+
+
+def plot_descent(
+    loss: Callable[[Tensor], Tensor], paths: Mapping[str, Sequence[float] | Tensor], xlabel: str
+) -> Figure:
+    """Return a figure with a panel for each path of one weight: its steps on the curve of the loss.
+
+    Args:
+        loss: gives the losses (N,) of the weights (N,).
+        paths: the weight before the first step, after it, and so on, by the title of the panel.
+        xlabel: what the weight is called.
+    """
+    ends = torch.tensor([number for path in paths.values() for number in _read_numbers(path)])
+    weights = torch.linspace(float(ends.min()) - 1, float(ends.max()) + 1, 200)
+    with course_style():
+        figure = Figure(figsize=(2.5 * len(paths), 3.0), layout="constrained")
+        panels = figure.subplots(1, len(paths), sharex=True, sharey=True, squeeze=False)[0]
+        for axes, (title, path) in zip(panels, paths.items(), strict=True):
+            steps = torch.tensor(_read_numbers(path))
+            axes.plot(weights, loss(weights), color="#999999")
+            axes.plot(steps, loss(steps), color=BLUE, linewidth=1, marker="o", markersize=4)
+            axes.plot(steps[:1], loss(steps[:1]), color=ORANGE, marker="o", linestyle="none")
+            axes.set(title=title, xlabel=xlabel)
+        panels[0].set_ylabel("loss")
+    return figure
+
+
+def plot_contours(
+    loss: Callable[[Tensor, Tensor], Tensor], paths: Mapping[str, Tensor], names: tuple[str, str] = ("x", "y")
+) -> Figure:
+    """Return a figure with a panel for each path (steps, 2) of two weights, on the lines of equal loss.
+
+    Args:
+        loss: gives the losses of two tensors of weights, of any one shape.
+        paths: both weights before the first step, after it, and so on, by the title of the panel.
+        names: what the two weights are called.
+    """
+    ends = torch.cat(list(paths.values())).detach()  # (all steps, 2)
+    low, high = ends.amin(dim=0) - 0.5, ends.amax(dim=0) + 0.5  # (2,), (2,)
+    sides = [torch.linspace(float(low[i]), float(high[i]), 120) for i in range(2)]
+    x, y = torch.meshgrid(*sides, indexing="xy")
+    with course_style({"axes.grid": False}):
+        figure = Figure(figsize=(2.9 * len(paths), 3.0), layout="constrained")
+        panels = figure.subplots(1, len(paths), sharex=True, sharey=True, squeeze=False)[0]
+        for axes, (title, path) in zip(panels, paths.items(), strict=True):
+            heights = loss(x, y).sqrt()  # evenly spaced lines for a bowl
+            axes.contour(x, y, heights, levels=12, colors="#bbbbbb", linewidths=0.8)
+            axes.plot(*path.detach().T, color=BLUE, linewidth=1.2, marker="o", markersize=3)
+            axes.plot(*path.detach()[0], color=ORANGE, marker="o", linestyle="none")
+            axes.set(title=title, xlabel=names[0])
+        panels[0].set_ylabel(names[1])
+    return figure
+
+
+def plot_sweep(losses: Mapping[str, Mapping[float, Sequence[float]]], ylabel: str, baseline: float) -> Figure:
+    """Return a figure of losses over learning rates: for each name a line of means, and a dash for each seed.
+
+    The axis of the rates is logarithmic; `baseline` is a dashed line. Losses that are not finite are left out.
+    """
+    with course_style():
+        figure = Figure(figsize=(7.0, 3.6), layout="constrained")
+        axes = figure.subplots()
+        axes.axhline(baseline, color="black", linestyle="--", linewidth=1)
+        for number, (name, by_rate) in enumerate(losses.items()):
+            means = [float(np.mean(values)) for values in by_rate.values()]
+            (line,) = axes.plot(list(by_rate), means, marker="osD^vP"[number % 6], label=name)
+            for rate, values in by_rate.items():
+                axes.plot([rate] * len(values), values, "_", markersize=9, color=line.get_color())
+        axes.set(xscale="log", xlabel="learning rate", ylabel=ylabel)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.legend(frameon=False)
+    return figure
+
+
+def plot_grid(
+    panels: Mapping[str, Sequence[float] | Tensor],
+    xlabel: str,
+    ylabel: str,
+    *,
+    baseline: float | None = None,
+    bars: bool = False,
+    top: float | None = None,
+) -> Figure:
+    """Return a figure of small panels with shared axes, four in a row: a line, or bars, for each list of numbers.
+
+    `baseline` is a dashed line in each panel. What is above `top` leaves a panel; numbers that are not finite are left
+    out.
+    """
+    rows = -(-len(panels) // 4)
+    with course_style({"font.size": 9}):
+        figure = Figure(figsize=(7.0, 1.3 * rows + 0.5), layout="constrained")
+        grid = figure.subplots(rows, 4, sharex=True, sharey=True, squeeze=False)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_axis_off()
+        for axes, (title, values) in zip(grid.flat, panels.items(), strict=False):
+            numbers = _read_numbers(values)
             if baseline is not None:
                 axes.axhline(baseline, color="black", linestyle="--", linewidth=1)
-            for name, values in runs.items():
-                place = names.index(name)
-                look = {"color": colours[place % len(colours)], "marker": "osD^vP"[place % 6]}
-                axes.plot(range(1, len(values) + 1), values, label=name, **look)
-            axes.set(title=title, xlabel="epoch", yscale="log")
-            axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_locator(NullLocator())
-        panels[0].set_ylabel(ylabel)
-        curves = {line.get_label(): line for axes in panels for line in axes.get_legend_handles_labels()[0]}
-        figure.legend([curves[name] for name in names], names, loc="outside right center", frameon=False)
+            if bars:
+                axes.bar(range(len(numbers)), numbers, color=BLUE)
+            else:
+                axes.plot(numbers, color=BLUE)
+            axes.set_title(title, fontsize=9)
+        if top is not None:
+            grid.flat[0].set_ylim(0, top)  # and that of all others
+        figure.supxlabel(xlabel, fontsize=10)
+        figure.supylabel(ylabel, fontsize=10)
     return figure
 
 
@@ -168,6 +277,53 @@ def plot_bars(
     return figure
 
 
+def plot_stacks(panels: Mapping[str, Mapping[str, Sequence[float]]], parts: Sequence[str]) -> Figure:
+    """Return a figure with a panel for each quantity: a bar for each name, its parts one after the other.
+
+    Args:
+        panels: the label of each axis, with its unit, and its bars: the parts of each, all at least 0.
+        parts: what the parts are, in their order; the same in all panels.
+    """
+    colours = STYLE["axes.prop_cycle"].by_key()["color"]
+    bars = max(map(len, panels.values()))
+    with course_style():
+        figure = Figure(figsize=(7.5, 0.42 * bars + 1.3), layout="constrained")
+        areas = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axes, (label, values) in zip(areas, panels.items(), strict=True):
+            lefts = [0.0] * len(values)
+            for part, colour, sizes in zip(parts, colours, zip(*values.values(), strict=True), strict=False):
+                axes.barh(range(len(values)), sizes, left=lefts, color=colour, label=part)
+                lefts = [left + size for left, size in zip(lefts, sizes, strict=True)]
+            axes.set(xlabel=label, yticks=range(len(values)), yticklabels=list(values), ylim=(len(values) - 0.4, -0.6))
+            axes.grid(visible=False, axis="y")
+        figure.legend(*areas[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(parts))
+    return figure
+
+
+def plot_change(
+    before: Sequence[float] | Tensor, after: Sequence[float] | Tensor, names: Sequence[str], xlabel: str
+) -> Figure:
+    """Return a figure with two bars for each name, its share before and after a change; shares are from 0 to 1.
+
+    Raises:
+        ValueError: there is not one name for each value, there is no value, or a value is no share.
+    """
+    with course_style():
+        figure = Figure(figsize=(6, 0.7 * len(names) + 1.1), layout="constrained")
+        axes = figure.subplots()
+        for label, values, shift in [("before", before, -0.19), ("after", after, 0.19)]:
+            shares = _read_shares(values, names)
+            bars = axes.barh([place + shift for place in range(len(names))], shares, height=0.36, label=label)
+            axes.bar_label(bars, [f"{share:.1%}" for share in shares], padding=3, fontsize=9)
+        axes.set_yticks(range(len(names)), list(names))
+        axes.set(xlabel=xlabel, xlim=(0, 1.12), ylim=(len(names) - 0.4, -0.6))  # the first name on top
+        axes.grid(visible=False, axis="y")
+        axes.set_xticks(np.linspace(0, 1, 6))
+        _label_percent(axes, "x")
+        figure.legend(loc="outside upper center", ncols=2, frameon=False)
+    return figure
+
+
 def _read_numbers(values: Sequence[float] | Tensor) -> list[float]:
     """Return the values as numbers, also if some are tensors of one number that still have a gradient."""
     return [float(value.detach() if isinstance(value, Tensor) else value) for value in values]
@@ -186,7 +342,8 @@ def _read_shares(values: Sequence[float] | Tensor, names: Sequence[str]) -> list
 def plot_confusion(matrix: Tensor, classes: Sequence[str]) -> Figure:
     """Return a figure of a confusion matrix of counts (K, K): row, the actual class; column, the predicted one.
 
-    The colour of a cell is its share of its row: 0, light, to 1, dark.
+    The colour of a mistake is its share of its row, dark for the largest of all; right answers, on the diagonal, are
+    grey, as they would outshine the mistakes.
 
     Raises:
         ValueError: the matrix has not one row and one column for each class, or holds no counts.
@@ -202,44 +359,54 @@ def plot_confusion(matrix: Tensor, classes: Sequence[str]) -> Figure:
     with course_style({"axes.grid": False}):
         figure = Figure(figsize=(0.62 * len(classes) + 1.6, 0.55 * len(classes) + 1.4), layout="constrained")
         axes = figure.subplots()
-        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        mistakes = np.ma.masked_array(shares, mask=np.eye(len(classes), dtype=bool))
+        most = float(mistakes.max()) if len(classes) > 1 and mistakes.max() else 1.0
+        axes.set_facecolor("#dddddd")  # where the right answers are
+        image = axes.imshow(mistakes, cmap="Blues", vmin=0, vmax=most)
         figure.colorbar(image, label="share of the actual class", format="{x:.0%}", shrink=0.8)
         axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
         axes.set_yticks(range(len(classes)), classes)
         axes.set(xlabel="predicted class", ylabel="actual class")
         for (row, column), share in np.ndenumerate(shares):
-            colour = "white" if share > 0.5 else "black"
+            colour = "white" if row != column and share > 0.6 * most else "black"
             axes.text(column, row, str(int(counts[row, column])), ha="center", va="center", color=colour, fontsize=8)
     return figure
 
 
-def draw_graph(output: Tensor, names: Mapping[str, Tensor] | None = None) -> Figure:
+def draw_graph(output: Tensor, names: Mapping[str, Tensor] | None = None, numbers: bool = False) -> Figure:
     """Return a figure of the autograd graph of `output`: a box for each operation and leaf, an arrow for each edge.
 
     The output is on top, and the arrows point the way backward() runs. An operation has the name that PyTorch gives
     it. A leaf, which gets a `.grad`, is orange. A tensor of `names` (which may be `dict(model.named_parameters())`) is
     written into its box, with its shape; one that needs no gradient is not in the graph.
 
+    With `numbers`, a box has the value of its tensor instead of the shape, an arrow the gradient that goes along it,
+    and a leaf their sum, if there are three numbers at most. No `.grad` changes.
+
     Raises:
         ValueError: `output` has no grad_fn.
+        RuntimeError: PyTorch's, if the numbers are asked for and backward() has freed what it needs.
     """
     graph = _trace(output)
-    labels = {node: _label_node(node, names or {}) for node in graph}
+    flows = _trace_gradients(output, graph) if numbers else {}
+    labels = {node: _label_node(node, names or {}, flows) for node in graph}
     widths: dict[Stop, float] = {node: _box_size(label)[0] for node, label in labels.items()}
     routes = _route_edges(graph)
     places = _arrange(graph, routes, widths)
-    left = min(-2.4, *(x - widths.get(stop, 0) / 2 - 0.1 for stop, (x, _) in places.items()))
-    right = max(2.4, *(x + widths.get(stop, 0) / 2 + 0.1 for stop, (x, _) in places.items()))
-    bottom, top = min(y for _, y in places.values()) - 0.55, 0.4
+    heads = _spread_heads(routes, places, widths)
+    left, right, bottom, top = _find_limits(places, widths)
     with course_style():
         figure = Figure(figsize=(right - left, top - bottom))
         axes = figure.add_axes((0, 0, 1, 1), xlim=(left, right), ylim=(bottom, top))  # one unit is one inch
         axes.set_axis_off()
-        for (_, end, number), route in routes.items():
-            axes.add_patch(_make_arrow([places[stop] for stop in route], number, _box_size(labels[end])[1]))
+        for edge, route in routes.items():
+            end = heads[edge], places[edge[1]][1] + _box_size(labels[edge[1]])[1] / 2
+            axes.add_patch(_make_arrow([*(places[stop] for stop in route[:-1]), end]))
+            if edge in flows:
+                _write_flow(axes, end, flows[edge])
         for node, label in labels.items():
             _write_box(axes, places[node], label, ORANGE if _is_leaf(node) else BLUE)
-        legend = "arrows: the way backward() runs; orange: leaves, which get a .grad"
+        legend = "arrows: the way backward() runs" + (", with gradients" if flows else "") + "; orange: leaves"
         axes.text((left + right) / 2, bottom, legend, ha="center", va="bottom", fontsize=9)
     return figure
 
@@ -263,20 +430,58 @@ def _trace(output: Tensor) -> "nx.MultiDiGraph[Node]":
     return graph
 
 
+def _trace_gradients(output: Tensor, graph: "nx.MultiDiGraph[Node]") -> dict[Edge, Tensor]:
+    """Return the gradient that goes along each edge on the way back from `output`, whose own gradient is 1."""
+    flows: dict[Edge, Tensor] = {}
+
+    def watch(node: Node) -> None:
+        def keep(gradients: Sequence[Tensor | None], _: object) -> None:
+            ends = [following for following, _ in node.next_functions]
+            for place, (end, gradient) in enumerate(zip(ends, gradients, strict=True)):
+                if end is not None and gradient is not None:
+                    flows[node, end, ends[:place].count(end)] = gradient.detach()
+
+        hooks.append(node.register_hook(keep))
+
+    hooks: list[RemovableHandle] = []
+    for node in graph:
+        if not _is_leaf(node):
+            watch(node)
+    leaves = [node.variable for node in graph if _is_leaf(node)]  # type: ignore[attr-defined]
+    torch.autograd.grad(output, leaves, torch.ones_like(output), retain_graph=True, allow_unused=True)
+    for hook in hooks:
+        hook.remove()
+    return flows
+
+
 def _is_leaf(node: Node) -> bool:
     """Return whether `node` is no operation, but the place where the gradient of a leaf arrives."""
     return type(node).__name__ == "AccumulateGrad"
 
 
-def _label_node(node: Node, names: Mapping[str, Tensor]) -> str:
+def _label_node(node: Node, names: Mapping[str, Tensor], flows: Mapping[Edge, Tensor]) -> str:
     """Return the lines to write into a box: the tensors of `names` that belong to it, and the operation."""
+
+    def describe(name: str, tensor: Tensor) -> str:
+        value = _write_numbers(tensor) if flows else ""
+        return f"{name} = {value}" if value else f"{name} {tuple(tensor.shape)}"
+
     if _is_leaf(node):
         leaf: Tensor = node.variable  # type: ignore[attr-defined]  # PyTorch's types leave out what a leaf's node has
         own = [name for name, tensor in names.items() if tensor is leaf]
-        return f"{' = '.join(own) or 'leaf'} {tuple(leaf.shape)}"
-    lines = [f"{name} {tuple(tensor.shape)}" for name, tensor in names.items() if tensor.grad_fn is node]
+        arriving = [gradient for (_, end, _), gradient in flows.items() if end is node]
+        total = _write_numbers(sum(arriving, torch.zeros_like(leaf))) if arriving else ""
+        lines = [describe(" = ".join(own) or "leaf", leaf), f"gradient {total}" if total else ""]
+        return "\n".join([*filter(None, lines), "AccumulateGrad"])
+    lines = [describe(name, tensor) for name, tensor in names.items() if tensor.grad_fn is node]
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", type(node).__name__)  # so that a long name breaks between words
     return "\n".join(lines + [line.replace(" ", "") for line in textwrap.wrap(words, 22)])
+
+
+def _write_numbers(tensor: Tensor) -> str:
+    """Return the numbers of a tensor, shortly; of more than three, nothing."""
+    numbers = [f"{number:.3g}" for number in tensor.detach().flatten().tolist()] if tensor.numel() <= 3 else []
+    return f"[{', '.join(numbers)}]" if tensor.ndim and numbers else ", ".join(numbers)
 
 
 def _box_size(label: str) -> tuple[float, float]:
@@ -315,16 +520,42 @@ def _arrange(
     return places
 
 
-def _make_arrow(stops: Sequence[Place], number: int, height: float) -> FancyArrowPatch:
-    """Return the arrow through `stops` to the top of a box of `height`; each further one to the same box is shifted."""
-    points = np.add(stops, (0.12 * number, 0))
-    points[-1, 1] += height / 2
+def _find_limits(places: Mapping[Stop, Place], widths: Mapping[Stop, float]) -> tuple[float, float, float, float]:
+    """Return left, right, bottom and top of the area that holds all boxes, in inches."""
+    left = min(-2.4, *(x - widths.get(stop, 0) / 2 - 0.1 for stop, (x, _) in places.items()))
+    right = max(2.4, *(x + widths.get(stop, 0) / 2 + 0.1 for stop, (x, _) in places.items()))
+    return left, right, min(y for _, y in places.values()) - 0.6, 0.45
+
+
+def _spread_heads(
+    routes: Mapping[Edge, Sequence[Stop]], places: Mapping[Stop, Place], widths: Mapping[Stop, float]
+) -> dict[Edge, float]:
+    """Return where on a box each arrow ends, as x in inches: side by side, in the order in which they come."""
+    heads = {}
+    for node in {edge[1] for edge in routes}:
+        edges = sorted((edge for edge in routes if edge[1] is node), key=lambda edge: places[routes[edge][-2]][0])
+        space = min(0.3, (widths[node] - 0.25) / len(edges))
+        for place, edge in enumerate(edges):
+            heads[edge] = places[node][0] + space * (place - (len(edges) - 1) / 2)
+    return heads
+
+
+def _make_arrow(points: Sequence[Place]) -> FancyArrowPatch:
+    """Return the arrow through `points`."""
     curve, codes = [points[0]], [Path.MOVETO]
     for start, end in pairwise(points):
         middle = (start[1] + end[1]) / 2
         curve += [(start[0], middle), (end[0], middle), end]
         codes += [Path.CURVE4] * 3
     return FancyArrowPatch(path=Path(curve, codes), arrowstyle="-|>", mutation_scale=10, color="#777777", zorder=1)
+
+
+def _write_flow(axes: Axes, head: Place, gradient: Tensor) -> None:
+    """Write a gradient above the head of its arrow, if it is short."""
+    box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none"}
+    axes.text(
+        head[0], head[1] + 0.2, _write_numbers(gradient), ha="center", va="center", fontsize=9, color=ORANGE, bbox=box
+    )
 
 
 def _write_box(axes: Axes, place: Place, label: str, colour: str) -> None:
@@ -336,3 +567,154 @@ def _write_box(axes: Axes, place: Place, label: str, colour: str) -> None:
 def _label_percent(axes: Axes, which: str) -> None:
     """Write the ticks of the axis `which`, "x" or "y", as per cent."""
     getattr(axes, f"{which}axis").set_major_formatter(PercentFormatter(xmax=1))
+
+
+def plot_softmax(logits: Tensor, names: Sequence[str]) -> Figure:
+    """Return a figure of one row of logits (K,) beside their probabilities after softmax; the highest is orange."""
+    logits = logits.detach().float().cpu()
+    sides = {"logit": logits, "probability after softmax": logits.softmax(dim=0)}
+    colours = [ORANGE if k == logits.argmax() else BLUE for k in range(len(logits))]
+    with course_style():
+        figure = Figure(figsize=(7, 0.28 * len(logits) + 0.8), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        for axes, (label, values) in zip((left, right), sides.items(), strict=True):
+            axes.barh(range(len(values)), values.numpy(), color=colours)
+            axes.set(xlabel=label, ylim=(len(values) - 0.4, -0.6))
+            axes.grid(visible=False, axis="y")
+        left.axvline(0, color="black", linewidth=1)
+        left.set_yticks(range(len(logits)), [f"{name}" for name in names])
+        right.set_xlim(0, None)
+        right.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+        left.xaxis.set_major_locator(MaxNLocator(4))
+    return figure
+
+
+def plot_layers(curves: Mapping[str, Sequence[float]], ylabel: str) -> Figure:
+    """Return a figure with a curve for each name: one positive number per layer, on a logarithmic axis."""
+    with course_style():
+        figure = Figure(figsize=(5.5, 3), layout="constrained")
+        axes = figure.subplots()
+        for name, values in curves.items():
+            axes.plot(range(1, len(values) + 1), list(values), marker="o")
+            axes.annotate(name, (len(values), list(values)[-1]), xytext=(8, 0), textcoords="offset points", va="center")
+        axes.set(xlabel="layer", ylabel=ylabel, yscale="log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.margins(x=0.15)
+    return figure
+
+
+def plot_tangent(f: Callable[[Tensor], Tensor], x: float, nudge: float, xlabel: str, ylabel: str) -> Figure:
+    """Return a figure of `f` around `x`: the curve, the secant from `x` to `x + nudge`, and the tangent at `x`.
+
+    `f` takes a tensor of shape () and returns one; the slope of the tangent is its gradient at `x`.
+    """
+    place = torch.tensor(x, requires_grad=True)
+    (gradient,) = torch.autograd.grad(f(place), place)
+    low, high = sorted([x, x + nudge])
+    ends = torch.linspace(low - abs(nudge) / 2, high + abs(nudge) / 2, 60)
+    start, end = f(torch.tensor(x)).item(), f(torch.tensor(x + nudge)).item()
+    lines = {
+        f"secant to a nudge of {nudge:g}: slope {(end - start) / nudge:.3f}": (end - start) / nudge,
+        f"tangent: slope {gradient:.3f}": gradient.item(),
+    }
+    with course_style():
+        figure = Figure(figsize=(6.2, 3.6), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(ends, [f(number).item() for number in ends], color="0.3", linewidth=2.5)
+        for (label, slope), style in zip(lines.items(), ("--", "-"), strict=True):
+            axes.axline((x, start), slope=slope, label=label, linestyle=style, color=ORANGE if style == "-" else BLUE)
+        axes.plot([x, x + nudge], [start, end], "o", color=BLUE)
+        axes.set(xlabel=xlabel, ylabel=ylabel, xlim=(float(ends[0]), float(ends[-1])))
+        axes.legend(frameon=False)
+    return figure
+
+
+def plot_errors(errors: Mapping[str, Mapping[float, float]], xlabel: str, ylabel: str) -> Figure:
+    """Return a figure of errors, each over what it depends on, all positive; both axes are logarithmic."""
+    with course_style():
+        figure = Figure(figsize=(6.2, 3.6), layout="constrained")
+        axes = figure.subplots()
+        for (name, values), marker in zip(errors.items(), "osD^vP", strict=False):
+            axes.plot([*values], [*values.values()], marker=marker, markersize=5, label=name)
+        axes.set(xlabel=xlabel, ylabel=ylabel, xscale="log", yscale="log")
+        for axis in axes.xaxis, axes.yaxis:
+            axis.set_major_formatter("{x:.0e}")
+            axis.set_minor_locator(NullLocator())
+        axes.legend(frameon=False)
+    return figure
+
+
+def plot_path(f: Callable[[Tensor], Tensor], places: Sequence[Tensor], xlabel: str, ylabel: str) -> Figure:
+    """Return a figure of a path from place to place, each (2,), over contours of `f`, (2,) -> ()."""
+    path = torch.stack([place.detach() for place in places])  # (steps + 1, 2)
+    margin = 0.25 * (path.amax(0) - path.amin(0)).max()
+    low, high = path.amin(0) - margin, path.amax(0) + margin
+    across, up = torch.linspace(low[0], high[0], 40), torch.linspace(low[1], high[1], 40)
+    heights = [[f(torch.stack([first, second])).item() for first in across] for second in up]
+    with course_style({"axes.grid": False}):
+        figure = Figure(figsize=(6.2, 4.2), layout="constrained")
+        axes = figure.subplots()
+        contours = axes.contour(across, up, heights, levels=12, colors="#6a9cc4", linewidths=1)
+        axes.clabel(contours, fontsize=8)
+        axes.plot(*path.T, "o-", color=ORANGE, markersize=4)
+        axes.annotate(
+            "start",
+            (path[0, 0].item(), path[0, 1].item()),
+            (0, 8),
+            textcoords="offset points",
+            ha="center",
+            color=ORANGE,
+        )
+        axes.set(xlabel=xlabel, ylabel=ylabel, aspect="equal")  # or right angles look slanted
+    return figure
+
+
+def plot_histograms(values: Mapping[str, Tensor]) -> Figure:
+    """Return a figure with a histogram for each of the `values`, each on its own scale, and their mean and deviation.
+
+    The dashed line is the mean; the orange band reaches one standard deviation to either side.
+    """
+    with course_style():
+        figure = Figure(figsize=(2.5 * len(values), 2.7), layout="constrained")
+        panels = figure.subplots(1, len(values), sharey=True, squeeze=False)[0]
+        for axes, (name, numbers) in zip(panels, values.items(), strict=True):
+            flat = numbers.detach().cpu().float().flatten()
+            mean, deviation = flat.mean().item(), flat.std().item()
+            shares, edges = (flat.histc(32) / len(flat)).numpy(), np.linspace(float(flat.min()), float(flat.max()), 33)
+            axes.axvspan(mean - deviation, mean + deviation, color=ORANGE, alpha=0.15)
+            axes.bar(edges[:-1], shares, width=edges[1] - edges[0], align="edge", color=BLUE)
+            axes.axvline(mean, color=ORANGE, linestyle="--")
+            axes.set_title(f"{name}\nmean {mean:z.2f}, deviation {deviation:.2f}", fontsize=10)
+            axes.set_xlabel("pixel value")
+        panels[0].set_ylabel("share of pixels")
+        _label_percent(panels[0], "y")
+    return figure
+
+
+def plot_curves(
+    curves: Mapping[str, Mapping[float, float]], xlabel: str, ylabel: str, dashed: Sequence[str] = (), log: bool = False
+) -> Figure:
+    """Return a figure with a curve for each name, from x to a share from 0 to 1; x is logarithmic with `log`.
+
+    The curves of `dashed` get the colours in turn, and so do the others, so that a pair has one colour.
+    """
+    colours = STYLE["axes.prop_cycle"].by_key()["color"]
+    solid = [name for name in curves if name not in dashed]
+    with course_style():
+        figure = Figure(figsize=(7, 3.2), layout="constrained")
+        axes = figure.subplots()
+        for name, points in curves.items():
+            place = (list(dashed) if name in dashed else solid).index(name)
+            look = {"color": colours[place % len(colours)], "marker": "os^DvP"[place % 6]}
+            axes.plot(list(points), list(points.values()), "--" if name in dashed else "-", label=name, **look)
+        axes.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.02), xscale="log" if log else "linear")
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter("{x:g}")
+        if not log:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _label_percent(axes, "y")
+        figure.legend(loc="outside right center", frameon=False)
+    return figure

@@ -14,14 +14,25 @@ def slopes_in_a_list(f, x, nudge):
 
 
 def slopes_in_place(f, x, nudge):
+    flat, slopes = x.flatten().clone(), []
+    for i in range(len(flat)):
+        old = flat[i].item()
+        flat[i] = old + nudge
+        above = f(flat.reshape(x.shape))
+        flat[i] = old - nudge
+        slopes.append((above - f(flat.reshape(x.shape))) / nudge / 2)
+        flat[i] = old
+    return torch.stack(slopes).reshape(x.shape)
+
+
+def slopes_in_a_view(f, x, nudge):
     slopes, x = torch.empty_like(x), x.clone()
     for i in range(x.numel()):
-        old = x.view(-1)[i].item()
-        x.view(-1)[i] = old + nudge
+        x.view(-1)[i] += nudge
         above = f(x)
-        x.view(-1)[i] = old - nudge
-        slopes.view(-1)[i] = (above - f(x)) / nudge / 2
-        x.view(-1)[i] = old
+        x.view(-1)[i] -= 2 * nudge
+        slopes.view(-1)[i] = (above - f(x)) / (2 * nudge)
+        x.view(-1)[i] += nudge
     return slopes
 
 
@@ -41,46 +52,47 @@ def nothing_written(f, x, nudge):
     return slopes
 
 
-# ------------------------------------------------------------------------------------------- the graph of a computation
+# ------------------------------------------------------------------------------ forward does two things, backward three
 
 
-def count_by_recursion(result):
-    seen = set()
-
-    def visit(function):
-        if function and function not in seen:
-            seen.add(function)
-            for following, _ in function.next_functions:
-                visit(following)
-
-    visit(result.grad_fn)
-    return len(seen)
+def sort_by_visits(value, order):
+    """Return the values that lead to this one, the parents first, as `sort_values` of the notebook does."""
+    if value not in order:
+        for parent in value.parents:
+            sort_by_visits(parent, order)
+        order.append(value)
+    return order
 
 
-def count_level_by_level(result):
-    level, everything = {result.grad_fn} - {None}, set()
-    while level:
-        everything |= level
-        level = {following for function in level for following, _ in function.next_functions} - everything - {None}
-    return len(everything)
+def backwards_by_numbers(result):
+    order = sort_by_visits(result, [])
+    order[-1].grad += 1
+    for i in range(len(order) - 1, -1, -1):
+        value = order[i]
+        for j in range(len(value.parents)):
+            value.parents[j].grad = value.parents[j].grad + value.grad * value.slopes[j]
 
 
-def count_in_a_list(result):
-    found = [result.grad_fn] if result.grad_fn is not None else []
-    for function in found:
-        for following, _ in function.next_functions:
-            if following is not None and following not in found:
-                found.append(following)
-    return len(found)
+def along_each_path(result, gradient=1.0):
+    result.grad += gradient
+    for parent, slope in zip(result.parents, result.slopes, strict=True):
+        along_each_path(parent, gradient * slope)
 
 
-def no_look_at_none(result):
-    found, waiting = set(), [result.grad_fn]
-    while waiting:
-        function = waiting.pop()
-        found.add(function)
-        waiting += [following for following, _ in function.next_functions]
-    return len(found)
+def by_popping(result):
+    order, result.grad = sort_by_visits(result, []), 1.0
+    while order:
+        value = order.pop()
+        for pair in zip(value.parents, value.slopes, strict=True):
+            pair[0].grad += pair[1] * value.grad
+
+
+def for_one_expression(result):
+    result.grad = 1.0
+    for parent, slope in zip(result.parents, result.slopes, strict=True):
+        parent.grad += slope
+        for other, factor in zip(parent.parents, parent.slopes, strict=True):
+            other.grad += slope * factor
 
 
 # --------------------------------------------------------------------------- who keeps a gradient, and for how long
@@ -180,38 +192,6 @@ def root_by_mean(x):
     return guess
 
 
-# ------------------------------------------------------------------------------------------------ more than one output
-
-
-def rows_by_grad(f, x):
-    x = x.detach().clone().requires_grad_()
-    out = f(x)
-    return torch.stack([torch.autograd.grad(out, x, v, retain_graph=True)[0] for v in torch.eye(len(out))])
-
-
-def rows_written(f, x):
-    x = x.clone().requires_grad_()
-    out = f(x)
-    jacobian = torch.empty(out.shape[0], x.shape[0])
-    for k in range(out.shape[0]):
-        v = torch.zeros_like(out)
-        v[k] = 1
-        if x.grad is not None:
-            x.grad.zero_()
-        out.backward(v, retain_graph=True)
-        jacobian[k] = x.grad
-    return jacobian
-
-
-def rows_of_new_graphs(f, x):
-    rows, count = [], len(f(x))
-    for k in range(count):
-        leaf = x.clone().requires_grad_()
-        f(leaf)[k].backward()
-        rows.append(leaf.grad)
-    return torch.stack(rows)
-
-
 # ---------------------------------------------------------------------------------------- computing without a graph
 
 
@@ -221,32 +201,7 @@ def gradient_of_data(f, x):
     return leaf.grad
 
 
-def average_by_copy(average, model, keep):
-    pairs = zip(average.parameters(), model.parameters(), strict=True)
-    with torch.no_grad():
-        for mean, parameter in pairs:
-            mean.copy_(keep * mean + (1 - keep) * parameter)
-
-
-def average_by_lerp(average, model, keep):
-    learned = dict(model.named_parameters())
-    for name, mean in average.named_parameters():
-        mean.detach().lerp_(learned[name].detach(), 1 - keep)
-
-
 @torch.no_grad()
-def average_by_assignment(average, model, keep):
-    for mean, parameter in zip(list(average.parameters()), list(model.parameters()), strict=True):
-        mean[...] = mean * keep + parameter * (1 - keep)
-
-
-def average_of_two_names(average, model, keep):
-    with torch.no_grad():
-        average.weight.mul_(keep).add_((1 - keep) * model.weight)
-        if average.bias is not None:
-            average.bias.mul_(keep).add_((1 - keep) * model.bias)
-
-
 def freeze_first(model, names):
     model.requires_grad_(False)
     for name in names:
@@ -357,11 +312,7 @@ def by_an_optimizer(f, x, lr, steps):
 
 RIGHT = {
     "numerical_gradient": {"a list": slopes_in_a_list, "put back": slopes_in_place, "masks": slopes_by_masks},
-    "count_functions": {
-        "recursion": count_by_recursion,
-        "level by level": count_level_by_level,
-        "a list that grows": count_in_a_list,
-    },
+    "backpropagate": {"by numbers": backwards_by_numbers, "each path": along_each_path, "popping": by_popping},
     "mse_gradient": {
         "transposed": lambda w, x, y: (2 / len(x)) * x.T @ (x @ w - y),
         "a mean of parts": lambda w, x, y: (2 * (x @ w - y).unsqueeze(1) * x).mean(dim=0),
@@ -381,13 +332,11 @@ RIGHT = {
         "grad": accumulate_by_grad,
     },
     "square_root": {"break": root_by_break, "recursion": root_by_recursion, "the mean of a stack": root_by_mean},
-    "jacobian_by_rows": {"grad": rows_by_grad, "written into a table": rows_written, "new graphs": rows_of_new_graphs},
     "gradient_of": {
         "grad": lambda f, x: (lambda leaf: torch.autograd.grad(f(leaf), leaf)[0])(x.detach().requires_grad_()),
         "new data": gradient_of_data,
         "torch.func": lambda f, x: torch.func.grad(f)(x).detach(),
     },
-    "update_average": {"copy_": average_by_copy, "lerp_": average_by_lerp, "assignment": average_by_assignment},
     "train_only": {
         "frozen first": freeze_first,
         "a dictionary": switch_by_a_dictionary,
@@ -399,6 +348,7 @@ RIGHT = {
 
 WRONG = {
     "numerical_gradient": {
+        "a view": (slopes_in_a_view, "view size is not compatible[^\\0]*was tried for a transposed `x`"),
         "the argument in place": (
             lambda f, x, nudge: slopes_in_place(f, x, nudge) * (x.add_(nudge).numel() > -1),
             "changes its argument `x` in place",
@@ -411,15 +361,10 @@ WRONG = {
             "is a list, expected a tensor",
         ),
     },
-    "count_functions": {
-        "a tensor": (lambda result: torch.tensor(count_in_a_list(result)), "`.item\\(\\)` takes it out"),
-        "no look at None": (
-            no_look_at_none,
-            "has no attribute 'next_functions'[^\\0]*was tried for `b \\* c`",
-        ),
-        "the set": (lambda result: {result.grad_fn}, "expected the number 2"),
-        "printed": (lambda result: print(count_in_a_list(result)), "is a `return` missing\\?"),
-        "two for all": (lambda result: 2, "For `formula` = `a \\* b \\* d \\* a`, your result is 2, expected 6\\.$"),
+    "backpropagate": {
+        "nothing": (lambda result: None, "`hours.grad` is 0, expected 4"),
+        "one expression": (for_one_expression, "`a.grad` is .*expected "),
+        "an operation": (lambda result: result.backward(), "has no attribute 'backward'"),
     },
     "mse_gradient": {
         "by autograd": (
@@ -457,26 +402,12 @@ WRONG = {
         "a new tensor": (lambda x: root_by_break(torch.tensor(x.item())), "something cut the record"),
         "a number": (lambda x: root_by_break(x).item(), "is a float, expected a tensor"),
     },
-    "jacobian_by_rows": {
-        "by jacrev": (
-            lambda f, x: torch.func.jacrev(f)(x).detach(),
-            "the number of backward passes through `f` is 1, expected 2",
-        ),
-        "v of the wrong length": (
-            lambda f, x: torch.autograd.grad(f(x.requires_grad_()), x, torch.ones(len(x) + 1)),
-            "shape[^\\0]*was tried for `measure_rectangle`",
-        ),
-    },
     "gradient_of": {
         "a factor": (lambda f, x: 3 * gradient_of_data(f, x), "each number is 3 times what it should be"),
         "of what was sent": (
             lambda f, x: gradient_of_data(lambda leaf: leaf.sum(), x),
             "expected a tensor that requires",
         ),
-    },
-    "update_average": {
-        "weight and bias by name": (average_of_two_names, "has no attribute 'weight'[^\\0]*nested models"),
-        "a new tensor": (lambda average, model, keep: setattr(average, "weight", 3), "cannot assign"),
     },
     "train_only": {
         "an attribute of the model": (

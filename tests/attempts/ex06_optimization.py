@@ -1,6 +1,5 @@
 """Answers that learners give to the exercises of notebook 06, and what the reply to each must say."""
 
-import bisect
 import math
 
 import numpy as np
@@ -144,24 +143,73 @@ def momentum_in_place_on_copies(w, gradient, velocity, lr, momentum):
     return w, v
 
 
-def halved_in_a_loop(lr, epoch, every):
-    for number in range(1, epoch + 1):
-        if number % every == 0:
-            lr /= 2
-    return lr
+def adamw_by_optimizer(w, gradient, state, lr, weight_decay):
+    p = w.clone().requires_grad_()
+    optimizer = torch.optim.AdamW([p], lr=lr, weight_decay=weight_decay)
+    p.grad = gradient.clone()
+    kept = {"step": torch.tensor(float(state[0])), "exp_avg": state[1].clone(), "exp_avg_sq": state[2].clone()}
+    optimizer.state[p].update(kept)
+    optimizer.step()
+    return p.detach(), (state[0] + 1, kept["exp_avg"], kept["exp_avg_sq"])
 
 
-def halved_by_recursion(lr, epoch, every):
-    return lr if epoch < every else halved_by_recursion(lr / 2, epoch - every, every)
+def adamw_by_lerp(w, gradient, state, lr, weight_decay):
+    steps, mean, square = state
+    mean = torch.lerp(mean, gradient, 0.1)
+    square = torch.lerp(square, gradient * gradient, 0.001)
+    root = torch.sqrt(square / (1 - 0.999 ** (steps + 1)))
+    w = w - lr * weight_decay * w - lr * (mean / (1 - 0.9 ** (steps + 1))) / (root + 1e-8)
+    return [w, [steps + 1, mean, square]]
 
 
-def halved_by_scheduler(lr, epoch, every):
-    optimizer = torch.optim.SGD([torch.zeros(1)], lr=lr)
-    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=every, gamma=0.5)
-    for _ in range(epoch):
-        optimizer.step()
-        scheduler.step()
-    return scheduler.get_last_lr()[0]
+def adamw_in_place(w, gradient, *others):
+    new = adamw_by_lerp(w, gradient, *others)
+    w.copy_(new[0])
+    return new
+
+
+def clip_by_vector(parameters, max_norm):
+    grads = [p.grad for p in parameters if p.grad is not None]
+    norm = torch.cat([grad.flatten() for grad in grads]).norm().item()
+    for grad in grads:
+        grad.mul_(min(1.0, max_norm / max(norm, 1e-12)))
+    return norm
+
+
+def clip_by_norms(parameters, limit):
+    parameters = list(parameters)
+    norms = [p.grad.norm() for p in parameters if p.grad is not None]
+    total = float(torch.stack(norms).norm())
+    for p in parameters:
+        if p.grad is not None and total > limit:
+            p.grad.mul_(limit).div_(total)
+    return total
+
+
+def clip_into_new(parameters, max_norm):
+    parameters = [p for p in parameters if p.grad is not None]
+    norm = math.sqrt(sum((p.grad**2).sum().item() for p in parameters))
+    for p in parameters:
+        p.grad = p.grad * (max_norm / norm) if norm > max_norm else p.grad
+    return norm
+
+
+def clip_read_twice(parameters, max_norm):
+    norm = sum(p.grad.square().sum().item() for p in parameters if p.grad is not None) ** 0.5
+    for p in parameters:
+        p.grad *= max_norm / norm
+    return norm
+
+
+def clip_without_skipping(parameters, max_norm):
+    parameters = list(parameters)
+    norm = sum(p.grad.square().sum().item() for p in parameters) ** 0.5
+    for p in parameters:
+        p.grad *= min(1.0, max_norm / max(norm, 1e-12))
+    return norm
+
+
+FOUND = dict(zip("ABCDEFGHIJ", (3, 8, 6, 10, 5, 2, 9, 1, 7, 4), strict=True))
 
 
 def warm_up_by_min(step, warm_up, steps):
@@ -243,27 +291,6 @@ def confusion_by_index_put(predictions, labels, classes_count):
     return matrix.index_put_((labels, predictions), torch.tensor(1), accumulate=True)
 
 
-def confused_in_loops(matrix):
-    best, cell = -1, None
-    for i in range(len(matrix)):
-        for j in range(len(matrix)):
-            if i != j and matrix[i, j] > best:
-                best, cell = matrix[i, j], (i, j)
-    return cell
-
-
-def confused_by_where(matrix):
-    wrong = matrix - torch.diag(matrix.diagonal())
-    row, column = torch.where(wrong == wrong.max())
-    return int(row[0]), column[0].item()
-
-
-def confused_by_numpy(matrix):
-    wrong = matrix.numpy().copy()
-    np.fill_diagonal(wrong, -1)
-    return [int(place) for place in np.unravel_index(wrong.argmax(), wrong.shape)]
-
-
 def average_in_loops(models):
     for name, _ in models[0].named_parameters():
         grads = [dict(model.named_parameters())[name].grad for model in models]
@@ -289,50 +316,6 @@ def average_by_vectors(models):
         parts = mean.clone().split([p.numel() for p in model.parameters()])
         for p, part in zip(model.parameters(), parts, strict=True):
             p.grad = part.view_as(p)
-
-
-def choose_by_hand(rates, train, val, steps):
-    x, y = train
-    best = None
-    for lr in rates:
-        w = 0.0
-        for _ in range(steps):
-            w = w - lr * (2 * (w * x - y) * x).mean().item()
-        loss = ((w * val[0] - val[1]) ** 2).mean().item()
-        if not math.isnan(loss) and (best is None or loss < best[0]):
-            best = (loss, lr, w)
-    return best[1], best[2]
-
-
-def choose_by_model(rates, train, val, steps):
-    (x, y), (x_val, y_val) = train, val
-    tried = []
-    for rate in rates:
-        model = nn.Linear(1, 1, bias=False)
-        nn.init.zeros_(model.weight)
-        optimizer = torch.optim.SGD(model.parameters(), lr=rate)
-        for _ in range(steps):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x.unsqueeze(1)).squeeze(1), y).backward()
-            optimizer.step()
-        with torch.no_grad():
-            loss = nn.functional.mse_loss(model(x_val[:, None])[:, 0], y_val).item()
-        if loss == loss:
-            bisect.insort(tried, (loss, rate, model.weight.item()))
-    return tried[0][1:]
-
-
-def choose_by_nan_to_num(rates, train, val, steps):
-    ws = []
-    for lr in rates:
-        w = torch.zeros(1, requires_grad=True)
-        for _ in range(steps):
-            (grad,) = torch.autograd.grad(((w * train[0] - train[1]) ** 2).mean(), w)
-            w = (w - lr * grad).detach().requires_grad_()
-        ws.append(w.item())
-    losses = torch.tensor([((w * val[0] - val[1]) ** 2).mean() for w in ws]).nan_to_num(nan=math.inf)
-    best = int(losses.argmin())
-    return [rates[best], ws[best]]
 
 
 def train_in_order(order, finish=lambda loss: loss.item()):
@@ -412,11 +395,6 @@ def count_in_place(predictions, labels, size):
     return labels.bincount(minlength=size**2).reshape(size, size)
 
 
-def clear_in_place(matrix):
-    matrix.fill_diagonal_(0)
-    return divmod(int(matrix.argmax()), len(matrix))
-
-
 def average_and_step(models):
     average_in_place(models)
     for model in models:
@@ -455,21 +433,17 @@ RIGHT = {
         "lists": mean_loss_by_lists,
         "the length of the dataset": mean_loss_over_the_dataset,
     },
-    "steps_and_rate": {
-        "numbers": (20, 0.16),
-        "a list": [-(-10_000 // 512), 0.02 * 8],
-        "from a loader": (len(torch.utils.data.DataLoader(range(10_000), batch_size=512)), 512 / 64 * 0.02),
-    },
     "momentum_step": {
         "einsum": momentum_by_einsum,
         "the optimizer": momentum_by_optimizer,
         "in place on copies": momentum_in_place_on_copies,
     },
-    "halved_rate": {
-        "a loop": halved_in_a_loop,
-        "recursion": halved_by_recursion,
-        "the scheduler": halved_by_scheduler,
-        "divided": lambda lr, epoch, every: lr / 2 ** int(epoch / every),
+    "adamw_step": {"the optimizer": adamw_by_optimizer, "lerp": adamw_by_lerp},
+    "clip_by_norm": {
+        "PyTorch's vector": clip_by_vector,
+        "norms of norms": clip_by_norms,
+        "new gradients": clip_into_new,
+        "ready-made": lambda parameters, most: float(nn.utils.clip_grad_norm_(parameters, most)),
     },
     "warm_up_cosine": {
         "min and max": warm_up_by_min,
@@ -482,9 +456,8 @@ RIGHT = {
         "one-hot": confusion_by_one_hot,
         "index_put_": confusion_by_index_put,
     },
-    "most_confused": {"loops": confused_in_loops, "where": confused_by_where, "NumPy": confused_by_numpy},
+    "found": {"in another order": dict(reversed(FOUND.items())), "floats": {run: float(n) for run, n in FOUND.items()}},
     "average_gradients": {"names": average_in_loops, "in place": average_in_place, "vectors": average_by_vectors},
-    "choose_rate": {"by hand": choose_by_hand, "a model": choose_by_model, "nan_to_num": choose_by_nan_to_num},
 }
 
 WRONG = {
@@ -523,20 +496,20 @@ WRONG = {
         "no return": (lambda *inputs: None, "is a `return` missing"),
         "five examples": (lambda d, m, f: mean_loss_by_lists(d, m, f) * len(d.dataset) / 5, "For 7 examples"),
     },
-    "steps_and_rate": {
-        "one number": (20, "What you wrote is 20, expected a pair"),
-        "another number": ((21, 0.16), "first number is 21, expected the steps of an epoch, an int.$"),
-        "text": ((20, "0.16"), "second number is '0.16'"),
-    },
     "momentum_step": {
         "in place": (momentum_in_place, "changes its argument `velocity` in place"),
         "numbers": (lambda *inputs: [x.tolist() for x in momentum_by_einsum(*inputs)], "is a list, expected a tensor"),
         "one tensor": (lambda *inputs: torch.stack(momentum_by_einsum(*inputs)), "is a Tensor, expected a tuple"),
     },
-    "halved_rate": {
-        "nothing": (lambda lr, epoch, every: None, "is a `return` missing"),
-        "a list": (lambda lr, epoch, every: [lr] * epoch, "expected the number"),
-        "a tenth": (lambda lr, epoch, every: lr * 0.1 ** (epoch // every), "is 0.08, expected 0.4.$"),
+    "adamw_step": {
+        "in place": (adamw_in_place, "changes its argument `w` in place"),
+        "w alone": (lambda *inputs: adamw_by_lerp(*inputs)[0], "expected a pair"),
+        "nothing": (lambda *inputs: None, "is a `return` missing"),
+    },
+    "clip_by_norm": {
+        "read twice": (clip_read_twice, "the gradients are as they were"),
+        "a tensor": (lambda *inputs: torch.tensor(clip_by_norms(*inputs)), r"`.item\(\)` takes it out"),
+        "None is not skipped": (clip_without_skipping, "'NoneType'.*\n.*tried for .* without a gradient"),
     },
     "warm_up_cosine": {
         "a tensor": (lambda *inputs: torch.tensor(warm_up_by_min(*inputs)), r"`.item\(\)` takes it out"),
@@ -560,11 +533,12 @@ WRONG = {
         "in place": (count_in_place, "changes its argument `labels` in place"),
         "an array": (lambda *inputs: confusion_by_numpy(*inputs).numpy(), "is a NumPy array"),
     },
-    "most_confused": {
-        "in place": (clear_in_place, "changes its argument `matrix` in place"),
-        "a tensor": (lambda matrix: torch.tensor(confused_in_loops(matrix)), "is a Tensor, expected a tuple"),
-        "tensors": (lambda matrix: tuple(torch.tensor(confused_in_loops(matrix))), r"`.item\(\)` takes it out"),
-        "always the same": (lambda matrix: (1, 0), r"your result is \(1, 0\), expected \(0, 1\)"),
+    "found": {
+        "a list": ([3, 8], r"What you wrote is \[3, 8\], expected a dictionary"),
+        "some": ({"A": 3, "B": 8}, "The runs that it names"),
+        "no number": ({"A": "3"}, "Run A is said to be '3', expected a number from 1 to 10"),
+        "one twice": (dict.fromkeys("ABCDEFGHIJ", 3), "Run B is not number 3: the gradient of one of its layers is 0"),
+        "another name": ({**FOUND, "Z": 1}, "The runs that it names"),
     },
     "average_gradients": {
         "a step": (average_and_step, "`weight` itself is"),
@@ -574,14 +548,5 @@ WRONG = {
             r"is None, expected a tensor of shape \(1, 2\).$",
         ),
         "a number": (lambda models: setattr(models[0].weight, "grad", torch.tensor(1.0)), "size.*\n.*tried for two"),
-    },
-    "choose_rate": {
-        "a guess": (lambda *inputs: (0.4, 2.4), r"is \(0.4, 2.4\), expected \(0.025"),
-        "a tensor": (lambda *inputs: tuple(torch.tensor(choose_by_hand(*inputs))), "takes it out"),
-        "nothing": (lambda *inputs: None, "is a `return` missing"),
-        "an error where nan is": (
-            lambda rates, *others: choose_by_hand(rates if max(rates) < 9 else [], *others),
-            "no pair, expected a tuple",
-        ),
     },
 }

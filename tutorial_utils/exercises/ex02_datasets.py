@@ -738,7 +738,7 @@ pad_batch.mistakes(
 
 @exercise(
     hints=(
-        "Four samples of a class shall have 0.8 together. How much does each of them have?",
+        "Four samples of a class should have 0.8 together. How much has each of them?",
         "`labels.bincount()` counts the samples of each class; `shares[labels]` is the share of each sample's class.",
         "With one count per class, `shares[labels] / counts[labels]` is the answer.",
     ),

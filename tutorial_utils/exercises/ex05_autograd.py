@@ -51,19 +51,21 @@ def list_up(names):
 @exercise(
     hints=(
         "Begin with `measure_slopes` above. Where does it call the function for the second time, and where should it?",
-        "For each number make a `step`: zeros in the shape of `x`, and the nudge at that one place.",
+        "For each number make a `step`: zeros, one for each number of `x`, the nudge at that one place, and then "
+        "`step.reshape(x.shape)`.",
         "The slope is `(f(x + step) - f(x - step)) / (2 * nudge)`.",
     ),
     rules=(keeps_arguments,),
     further="With half the nudge, the error of the central difference is a quarter, that of one side alone a half.",
 )
 def numerical_gradient(f, x, nudge):  # f(x): (); x: any shape -> the same shape
-    slopes = torch.zeros_like(x)
+    slopes = []
     for i in range(x.numel()):
-        step = torch.zeros_like(x)
-        step.view(-1)[i] = nudge
-        slopes.view(-1)[i] = (f(x + step) - f(x - step)) / (2 * nudge)
-    return slopes
+        step = torch.zeros(x.numel(), dtype=x.dtype)
+        step[i] = nudge
+        step = step.reshape(x.shape)
+        slopes.append((f(x + step) - f(x - step)) / (2 * nudge))
+    return torch.stack(slopes).reshape(x.shape)
 
 
 numerical_gradient.example(
@@ -84,18 +86,15 @@ def functions_and_nudges():
     yield Formula("(x[0] * x[1]**3).sum()"), torch.randn(2, 1, 2, dtype=torch.float64), 1.5
     yield Formula("x**3"), torch.tensor(-2.0), 0.25
     yield Formula("(x**3).sum()"), torch.tensor([0.5, -1.0, 3.0]), 0.1
+    yield case(Formula("(x[0] * x[1]**3).sum()"), torch.randn(3, 2).t(), 0.5, name="for a transposed `x`")
 
 
 def measure(slope):
     """Return an attempt that goes from number to number; `slope` gets `f`, `x`, a step in its shape, and the nudge."""
 
     def attempt(f, x, nudge):
-        slopes = torch.zeros_like(x)
-        for i in range(x.numel()):
-            step = torch.zeros_like(x)
-            step.view(-1)[i] = nudge
-            slopes.view(-1)[i] = slope(f, x, step, nudge)
-        return slopes
+        steps = nudge * torch.eye(x.numel(), dtype=x.dtype)
+        return torch.stack([slope(f, x, step.reshape(x.shape), nudge) for step in steps]).reshape(x.shape)
 
     return attempt
 
@@ -104,7 +103,7 @@ def nudge_copies(up_stays, down_stays):
     """Return an attempt that nudges two copies of `x`; so many nudges stay in each when it goes on."""
 
     def attempt(f, x, nudge):
-        slopes, up, down = torch.zeros_like(x), x.clone(), x.clone()
+        slopes, up, down = (torch.empty(x.shape, dtype=x.dtype).copy_(start) for start in (0 * x, x, x))
         for i in range(x.numel()):
             up.view(-1)[i] += nudge
             down.view(-1)[i] -= nudge
@@ -143,7 +142,9 @@ numerical_gradient.mistakes(
 )
 
 
-@numerical_gradient.mistake("you nudged whole rows; nudge one number at a time, in a flat view, `step.view(-1)[i]`")
+@numerical_gradient.mistake(
+    "you nudged whole rows; nudge one number at a time: `step[i]`, and then `step.reshape(x.shape)`"
+)
 def nudge_rows(f, x, nudge):
     slopes = torch.zeros_like(x)
     for i in range(len(x)):
@@ -158,7 +159,7 @@ def after_one(rest):
 
     def attempt(f, x, nudge):
         slopes = numerical_gradient.answer(f, x, nudge)
-        slopes.view(-1)[1:] = rest
+        slopes.view(-1)[1:] = rest  # which was made in rows
         return slopes
 
     return attempt
@@ -174,134 +175,132 @@ numerical_gradient.mistakes(
 )
 
 
-# ------------------------------------------------------------------------------------------- the graph of a computation
+# ------------------------------------------------------------------------------ forward does two things, backward three
 
 
-def count_in_graph(attempt, formula):
-    return {"your result": attempt(formula())}
+class Value:
+    """The class of the notebook: a number, what it was made from, and its slope with respect to each of these."""
+
+    def __init__(self, data, parents=(), slopes=()):
+        self.data, self.grad = data, 0.0
+        self.parents, self.slopes = parents, slopes
+
+    def __add__(self, other):
+        return Value(self.data + other.data, (self, other), (1.0, 1.0))
+
+    def __mul__(self, other):
+        return Value(self.data * other.data, (self, other), (other.data, self.data))
+
+
+def sort_values(value, order):
+    if value not in order:
+        for parent in value.parents:
+            sort_values(parent, order)
+        order.append(value)
+    return order
+
+
+def look_at_values(attempt, result):  # an expression of values
+    last = result()
+    attempt(last)
+    grads = {f"`{name}.grad`": value.grad for name, value in result.names.items()}
+    return {**grads, "`result.grad`": last.grad}
 
 
 @exercise(
     hints=(
-        "Keep two things: a set of the functions found so far, and a list of those still to visit, at first "
-        "`[result.grad_fn]`.",
-        "`waiting.pop()` takes a function off the list. If it is None or in the set, there is nothing to do.",
-        "Otherwise put it into the set, and add `[following for following, _ in function.next_functions]` to the list.",
+        "Three steps: the result gets the gradient 1.0; the values are visited in the reversed order; each of them "
+        "hands gradients to its parents.",
+        "`zip(value.parents, value.slopes)` gives pairs of a parent and the slope along the way to it.",
+        "Along a path multiply, over all paths add: `parent.grad += slope * value.grad`.",
     ),
-    observe=count_in_graph,
+    observe=look_at_values,
+    further="A dozen operations more, and this is micrograd; with tensors for the numbers, it is the idea of PyTorch.",
 )
-def count_functions(result):  # a tensor -> int
-    found, waiting = set(), [result.grad_fn]
-    while waiting:
-        function = waiting.pop()
-        if function is not None and function not in found:
-            found.add(function)
-            waiting += [following for following, _ in function.next_functions]
-    return len(found)
+def backpropagate(result):  # a Value -> None; fills in .grad
+    result.grad = 1.0
+    for value in reversed(sort_values(result, [])):
+        for parent, slope in zip(value.parents, value.slopes, strict=True):
+            parent.grad += slope * value.grad
 
 
-def with_leaves(text, **names):
-    """Return a formula of the leaves `a`, `b` and `d`, and of `c`, which needs no gradient."""
-    leaves = {name: torch.tensor([2.0, 3.0], requires_grad=True) for name in "abd"}
-    return Formula(text, **leaves, c=torch.tensor(4.0), **names)
+def of_values(text, **numbers):
+    """Return an expression of values."""
+    return Formula(text, **{name: Value(number) for name, number in numbers.items()})
 
 
-count_functions.example(with_leaves("a * a"), gives=2)  # the product, and the leaf `a`
-count_functions.example(with_leaves("a * b * d * a"), gives=6)  # three products and three leaves
-count_functions.example(with_leaves("b * c"), gives=2, name="for `b * c`, where `c` needs no gradient")
-count_functions.example(with_leaves("torch.mul(*a.unbind())"), gives=3)  # the product, `unbind` and the leaf
+backpropagate.example(
+    of_values("hours * rate + hours", hours=2.0, rate=3.0),
+    gives={"`hours.grad`": 4.0, "`rate.grad`": 2.0},  # 3 by way of the product, and 1
+)
+backpropagate.example(
+    of_values("(a * b + a) * b", a=2.0, b=5.0),
+    gives={"`a.grad`": 30.0, "`b.grad`": 22.0},  # ab² + ab: b² + b, and 2ab + a
+)
 
 
-@count_functions.inputs
-def graphs():
-    yield case(with_leaves("a"), name="for a leaf")
-    yield case(with_leaves("c"), name="for a tensor that needs no gradient")
-    yield case(with_leaves("(a * b).detach()"), name="for a result cut off by `detach()`")
-    square = {"square": lambda x: x * x}
-    yield case(with_leaves("square(square(square(a)))", **square), name="for a product squared three times")
-    yield (with_leaves("(a * c + b).sum() + a.sum()"),)
-    yield case(with_leaves("sum(a for _ in range(20))"), name="for a sum of 20 times `a`")
-    layers = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
-    yield case(with_leaves("layers(a)", layers=layers), name="for the output of two layers")
+@backpropagate.inputs
+def expressions():
+    yield (of_values("a * b", a=-3.0, b=0.5),)
+    yield (of_values("(a + b) * (a + b) * a", a=2.0, b=-0.5),)
+    yield case(of_values("(lambda square: square * square)(a * a)", a=1.5), name="for a product times itself")
+    yield case(of_values("a", a=7.0), name="for a value that nothing made")
+    yield (of_values("a * b * c + (a * b + c) * b", a=1.5, b=-2.0, c=4.0),)
 
 
-def walk(function, *ends):
-    """Return every function that lies on a path from `function`, once for each path, and `ends` at the end of each."""
-    if function is None:
-        return list(ends)
-    return [function, *(other for following, _ in function.next_functions for other in walk(following, *ends))]
-
-
-def follow_one(choose):
-    """Return an attempt that counts along a single path; `choose` gets `next_functions`, with and without numbers."""
+def hand_on(gradient, start=1.0, turn=reversed):
+    """Return an attempt that hands `gradient(parent, slope, value)` to each parent, in an order made by `turn`."""
 
     def attempt(result):
-        function, count = result.grad_fn, 0
-        while function is not None:
-            count += 1
-            function = choose(function.next_functions, [following for following, _ in function.next_functions])
-        return count
+        result.grad = start
+        for value in turn(sort_values(result, [])):
+            for parent, slope in zip(value.parents, value.slopes, strict=True):
+                parent.grad = gradient(parent, slope, value)
 
     return attempt
 
 
-def visit(follow=lambda waiting, more: waiting + more, key=lambda function: function, none=False):
-    """Return an attempt with a list of those still to visit; `follow` adds to it, `key` tells functions apart."""
-
-    def attempt(result):
-        found, waiting = set(), [result.grad_fn]
-        while waiting:
-            function = waiting.pop()
-            if (none or function is not None) and key(function) not in found:
-                found.add(key(function))
-                waiting = follow(waiting, [following for following, _ in function.next_functions])
-        return len(found)
-
-    return attempt
+def add_to(parent, slope, value):
+    return parent.grad + slope * value.grad
 
 
-count_functions.mistakes(
+backpropagate.mistakes(
     {
-        "`AccumulateGrad` counts, too": lambda result: len({f for f in walk(result.grad_fn) if f.next_functions}),
-        "you counted the leaves alone": lambda result: len({f for f in walk(result.grad_fn) if not f.next_functions}),
-        "two functions may have one name": lambda result: len({f.name() for f in walk(result.grad_fn)}),
-        "a function counts once, however many paths lead to it": lambda result: len(walk(result.grad_fn)),
-        "the one that you start from counts, too": lambda result: len({*walk(result.grad_fn)} - {result.grad_fn}),
-        "you counted one too many: is the result one of them?": lambda result: len({*walk(result.grad_fn)}) + 1,
-        "you counted the arrows; count each function once": lambda result: sum(
-            following is not None for f in {*walk(result.grad_fn)} for following, _ in f.next_functions
+        "`=` forgets what came by another path; `+=` adds it up": hand_on(lambda p, slope, v: slope * v.grad),
+        "all starts with the gradient 1.0 of the result": hand_on(add_to, start=0.0),
+        "only the parents of the result have a gradient. Is the order reversed? Is a `return` in the loop?": hand_on(
+            add_to, turn=list
         ),
-        "you looked one step ahead; what is found there has `next_functions`, too": lambda result: len(
-            {result.grad_fn, *(following for following, _ in getattr(result.grad_fn, "next_functions", ()))} - {None}
+        "the slope is still to be multiplied by `value.grad`": hand_on(lambda p, slope, v: p.grad + slope),
+        "`value.grad` is still to be multiplied by the slope": hand_on(lambda p, slope, v: p.grad + v.grad),
+        "along a path multiply, and do not add": hand_on(lambda p, slope, v: p.grad + slope + v.grad),
+        "you multiplied by the number of the parent; `value.slopes` has the slope": hand_on(
+            lambda p, slope, v: p.grad + p.data * v.grad
         ),
-        "a function has several `next_functions`; follow all of them, not the first alone": follow_one(
-            lambda pairs, functions: functions[0] if functions else None
+        "you multiplied by the number of the value; `value.slopes` has the slope": hand_on(
+            lambda p, slope, v: p.grad + v.data * v.grad
         ),
-        "a leaf has no next function, and others have several; follow all of them": follow_one(
-            lambda pairs, functions: pairs[0][0]
-        ),
-        "the list is empty at a leaf, and elsewhere it may hold several; follow all of them": follow_one(
-            lambda pairs, functions: functions[0]
-        ),
-        "`waiting = [...]` forgets those still to visit; `waiting += [...]` keeps them": visit(
-            lambda waiting, more: more
-        ),
-        "the set should hold the functions, not their names": visit(key=lambda function: function.name()),
-        "a None has no `next_functions`; leave it out": visit(none=True),
-        "you counted the first function alone: is the `return` inside the loop?": lambda result: +bool(result.grad_fn),
-        "you counted the arrows out of the first function": lambda result: len(
-            getattr(result.grad_fn, "next_functions", ())
-        ),
-        "you counted a function again for each of its outputs that was used; the number beside a function says which "
-        "output it is": lambda result: len(
-            {(result.grad_fn, 0), *(pair for f in walk(result.grad_fn) for pair in f.next_functions)} - {(None, 0)}
-        ),
-        "a `None` among the `next_functions` is no function": lambda result: len({*walk(result.grad_fn, None)}),
     }
 )
 
 
-# ------------------------------------------------------------------------------ forward does two things, backward three
+@backpropagate.mistake("a value handed on its gradient before all of it had arrived; go by the order of `sort_values`")
+def hand_on_at_once(result):
+    def go_back(value):
+        for parent, slope in zip(value.parents, value.slopes, strict=True):
+            parent.grad += slope * value.grad
+            go_back(parent)
+
+    result.grad = 1.0
+    go_back(result)
+
+
+@backpropagate.mistake("a value has several parents, and you went to the first alone")
+def first_parent(result):
+    result.grad = 1.0
+    for value in reversed(sort_values(result, [])):
+        for parent, slope in list(zip(value.parents, value.slopes, strict=True))[:1]:
+            parent.grad += slope * value.grad
 
 
 @exercise(
@@ -847,140 +846,6 @@ square_root.mistakes(
 )
 
 
-# ------------------------------------------------------------------------------------------------ more than one output
-
-
-def count_passes(attempt, f, x):
-    """Observe the result, and how often gradients go back through what `f` returns."""
-    passes = []
-
-    def watched(x):
-        out = f(x)
-        if isinstance(out, Tensor) and out.requires_grad:
-            out.register_hook(passes.append)
-        return out
-
-    return {"your result": attempt(watched, x), "the number of backward passes through `f`": len(passes)}
-
-
-@exercise(
-    hints=(
-        "What does `backward(v)` compute if `v` has a 1 for one output, and a 0 for every other?",
-        "Work on `x.clone().requires_grad_()`. Call `f` once, and `backward(v, retain_graph=True)` for each `v` of "
-        "`torch.eye(len(out))`.",
-        "`x.grad` adds up: set it to None before each call, and keep the rows in a list for `torch.stack`.",
-    ),
-    observe=count_passes,
-)
-def jacobian_by_rows(f, x):  # f: (D,) -> (K,); x (D,) -> (K, D)
-    x = x.clone().requires_grad_()
-    out = f(x)  # (K,)
-    rows = []
-    for v in torch.eye(len(out)):  # (K,), 1 for one output and 0 for the others
-        x.grad = None
-        out.backward(v, retain_graph=True)
-        rows.append(x.grad)
-    return torch.stack(rows)
-
-
-jacobian_by_rows.example(
-    *(Formula("torch.stack([x[0] * x[1], 2 * x.sum()])"), torch.tensor([2.0, 3.0])),
-    gives={"your result": torch.tensor([[3.0, 2.0], [2.0, 2.0]]), "the number of backward passes through `f`": 2},
-    name="for `measure_rectangle` at [2, 3]",
-)
-
-
-@jacobian_by_rows.inputs
-def functions_of_several():
-    yield Formula("torch.cat([x**3, x[:1] * x[1:]])"), torch.tensor([2.0, -3.0])
-    yield Formula("x[:2] * x[2]"), torch.tensor([1.0, 2.0, 5.0])
-    yield Formula("table @ x", table=torch.randn(2, 4)), torch.randn(4)
-    yield Formula("x**2 * x.sum()"), torch.randn(3)
-    yield Formula("x.prod().reshape(1)"), torch.randn(3)
-    yield Formula("torch.cat([x, x**2, x.exp()])"), torch.tensor([0.5])
-
-
-def set_none(x):
-    x.grad = None
-
-
-def set_zero(x):
-    if x.grad is not None:
-        x.grad.zero_()
-
-
-def rows_with(
-    clear=set_none,
-    keep=lambda row: row,
-    rows_of=torch.stack,
-    ask=lambda x: x.clone().requires_grad_(),
-    retain=True,
-    count=lambda out, x: len(out),
-):
-    """Return an attempt; `ask(x)` is the leaf, `clear(x)` comes before each backward, and `keep(x.grad)` after it."""
-
-    def attempt(f, x):
-        x = ask(x)
-        out, rows = f(x), []
-        for i in range(count(out, x)):
-            clear(x)
-            out[i].backward(retain_graph=retain)
-            rows.append(keep(x.grad))
-        return rows_of(rows)
-
-    return attempt
-
-
-ONE = "`x.grad` is one tensor, and each `backward` writes into it. Keep a `clone()`"
-jacobian_by_rows.mistakes(
-    {
-        "each row holds the rows above it, too: clear `x.grad` before each `backward`": rows_with(leave, torch.clone),
-        f"all rows are the last one: {ONE}": rows_with(set_zero),
-        f"all rows are the sum of all: {ONE}, and clear it before each `backward`": rows_with(leave),
-        f"the rows were cleared after you kept them: {ONE}": rows_with(rows_of=lambda rows: 0 * torch.stack(rows)),
-        "this is the last row alone; keep each, and `torch.stack` them": rows_with(rows_of=lambda rows: rows[-1]),
-        "this is the first row alone: is the `return` inside the loop?": rows_with(count=lambda out, x: 1),
-        "you made two rows, however many outputs there are": rows_with(count=lambda out, x: 2),
-        "a row stands for an output, a column for an input": rows_with(rows_of=lambda rows: torch.stack(rows, dim=1)),
-        "these are the rows, in a long line; `torch.stack` keeps them apart": rows_with(rows_of=torch.cat),
-        "`torch.stack(rows)` makes one tensor of the rows": rows_with(rows_of=list),
-        "the graph is used again for the next row; keep it with `retain_graph=True`": rows_with(retain=False),
-        "nobody asked for gradients of `x`: `x.clone().requires_grad_()`": rows_with(ask=torch.clone),
-        "there is a row for each output, not for each input": rows_with(count=lambda out, x: len(x)),
-        "at first `x.grad` is None, which has no `zero_()`; set it to None": rows_with(lambda x: x.grad.zero_()),
-    }
-)
-
-
-@jacobian_by_rows.mistake("`v` had a 1 for every output, which adds up the rows; a single 1 gives one row")
-def all_outputs_at_once(f, x):
-    x = x.clone().requires_grad_()
-    f(x).sum().backward()
-    return x.grad
-
-
-@jacobian_by_rows.mistake("`v` has the shape of the output: `torch.eye(len(out))`")
-def v_of_the_input(f, x):
-    x = x.clone().requires_grad_()
-    out, rows = f(x), []
-    for v in torch.eye(len(x)):
-        x.grad = None
-        out.backward(v, retain_graph=True)
-        rows.append(x.grad)
-    return torch.stack(rows)
-
-
-@jacobian_by_rows.mistake("there are several outputs: give `backward` a `v` with a 1 for one of them")
-def no_v(f, x):
-    f(x.clone().requires_grad_()).backward()
-
-
-@jacobian_by_rows.mistake("only the first row was written into `torch.empty`: is the `return` inside the loop?")
-def one_row_written(f, x):
-    row = rows_with(count=lambda out, x: 1)(f, x)
-    return torch.cat([row, torch.full((len(f(x)) - 1, len(x)), float("nan"))])
-
-
 # ---------------------------------------------------------------------------------------- computing without a graph
 
 
@@ -1105,121 +970,6 @@ gradient_of.mistakes(
         "this is the value of `f`; its gradient was asked for": lambda f, x: f(x.detach().requires_grad_()),
     }
 )
-
-
-def compare_models(attempt, average, model, keep):
-    """Observe the parameters of both models, and whether those of `average` are still the same tensors."""
-    before, held, learns = numbers(model), list(average.parameters()), learning(average)
-    result = attempt(average, model, keep)
-    same = all(now is old for now, old in zip(average.parameters(), held, strict=True))
-    return {
-        **{f"`{name}` of `average`": value.detach().clone() for name, value in average.named_parameters()},
-        "what `average` holds": Words("the same tensors" if same else "new tensors"),
-        "what no longer has its old `requires_grad`": list_up(sorted(set(learns) ^ set(learning(average)))),
-        "what has changed in `model`": list_up(
-            name for name, value in model.named_parameters() if not value.equal(before[name])
-        ),
-        "what comes back": Words(kind_of(result)),
-    }
-
-
-@exercise(
-    hints=(
-        "A parameter is changed in place. What does PyTorch say to that, unless it is told not to record?",
-        "Under `torch.no_grad()`, go through `zip(average.parameters(), model.parameters())`.",
-        "For each pair, `mean *= keep`, and then `mean += (1 - keep) * parameter`.",
-    ),
-    observe=compare_models,
-    further="`torch.optim.swa_utils.AveragedModel` keeps such an average for you.",
-)
-def update_average(average, model, keep):  # two models of one kind, a number
-    with torch.no_grad():
-        for mean, parameter in zip(average.parameters(), model.parameters(), strict=True):
-            mean *= keep
-            mean += (1 - keep) * parameter
-
-
-update_average.example(
-    fill(nn.Linear(2, 1, bias=False), [[10.0, 20.0]]),
-    fill(nn.Linear(2, 1, bias=False), [[2.0, -4.0]]),
-    0.75,
-    gives={"`weight` of `average`": torch.tensor([[8.0, 14.0]])},  # 0.75 · 10 + 0.25 · 2, and 0.75 · 20 - 0.25 · 4
-    name="with keep=0.75, for [[10, 20]] in `average` and [[2, -4]] in `model`",
-)
-
-
-@update_average.inputs
-def pairs_of_models():
-    def nested():
-        return nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 2, bias=False)))
-
-    yield case(nn.Linear(1, 2), nn.Linear(1, 2), 0.5, name="for two layers and keep=0.5")
-    yield case(nested(), nested(), 0.9, name="for nested models and keep=0.9")
-    frozen = nn.Linear(2, 1).requires_grad_(False)
-    yield case(frozen, nn.Linear(2, 1), 0.5, name="for an `average` that requires no gradients and keep=0.5")
-    yield case(nn.Linear(1, 3), nn.Linear(1, 3).requires_grad_(False), 0.25, name="for a frozen `model` and keep=0.25")
-    yield case(nn.Linear(2, 1), nn.Linear(2, 1), 0, name="for keep=0")
-    yield case(nn.Linear(2, 1), nn.Linear(2, 1), 1.0, name="for keep=1")
-
-
-def pair_by_pair(update, record=False, chosen=slice(None)):
-    """Return an attempt that calls `update(mean, parameter, keep)` for the `chosen` parameters."""
-
-    def attempt(average, model, keep):
-        with torch.set_grad_enabled(record):
-            for mean, parameter in list(zip(average.parameters(), model.parameters(), strict=True))[chosen]:
-                update(mean, parameter, keep)
-
-    return attempt
-
-
-def update_pair(mean, parameter, keep):
-    mean *= keep
-    mean += (1 - keep) * parameter
-
-
-update_average.mistakes(
-    {
-        "it has not changed: `mean = ...` gives the name to a new tensor; `mean *= ...`, `mean += ...` or "
-        "`mean.copy_(...)` change the parameter itself": pair_by_pair(lambda m, p, keep: None),
-        "`keep` is the share of `average`, not of `model`": pair_by_pair(lambda m, p, k: m.copy_((1 - k) * m + k * p)),
-        "the parameters of `model` count with `1 - keep`, not whole": pair_by_pair(lambda m, p, k: m.mul_(k).add_(p)),
-        "the parameters of `model` count with `1 - keep`": pair_by_pair(lambda m, p, k: m.mul_(k).add_(k * p)),
-        "those of `average` have to shrink by `keep`": pair_by_pair(lambda m, p, k: m.add_((1 - k) * p)),
-        "the part of `model` is missing": pair_by_pair(lambda m, p, k: m.mul_(k)),
-        "the part of `average` is missing": pair_by_pair(lambda m, p, k: m.copy_((1 - k) * p)),
-        "the part of `model` is to be added": pair_by_pair(lambda m, p, k: m.mul_(k).sub_((1 - k) * p)),
-        "it is the parameter of `model`, without a past": pair_by_pair(lambda m, p, k: m.copy_(p)),
-        "both count half, whatever `keep` is": pair_by_pair(lambda m, p, k: m.copy_((m + p) / 2)),
-        "`average` keeps 0.9, whatever `keep` is": pair_by_pair(lambda m, p, k: update_pair(m, p, 0.9)),
-        "`average` keeps 0.75, whatever `keep` is": pair_by_pair(lambda m, p, k: update_pair(m, p, 0.75)),
-        "`mean` had changed when it was used again": pair_by_pair(lambda m, p, k: m.mul_(k).mul_(k).add_((1 - k) * p)),
-        "first shrink `average`, then add the part of `model`": pair_by_pair(
-            lambda m, p, k: m.add_((1 - k) * p).mul_(k)
-        ),
-        "`1 - keep` needs brackets": pair_by_pair(lambda m, p, k: m.mul_(k).add_(1 - k * p)),
-        "only `average` is to change, not `model`": pair_by_pair(lambda m, p, k: p.mul_(1 - k).add_(k * m)),
-        "this must not be recorded: change parameters under `torch.no_grad()`": pair_by_pair(update_pair, record=True),
-        "only the first parameter has changed: is there a `return` in the loop?": pair_by_pair(
-            update_pair, chosen=slice(0, 1)
-        ),
-        "nothing is to be returned": lambda average, model, k: update_average.answer(average, model, k) or average,
-    }
-)
-
-
-@update_average.mistake("whoever holds the old ones, such as an optimizer, does not see these: change them in place")
-def put_new_parameters(average, model, keep):
-    for (name, mean), parameter in zip(list(average.named_parameters()), model.parameters(), strict=True):
-        module, _, last = name.rpartition(".")
-        new = keep * mean.detach() + (1 - keep) * parameter.detach()
-        setattr(average.get_submodule(module), last, nn.Parameter(new, mean.requires_grad))
-
-
-@update_average.mistake("leave `requires_grad` of `average` as it is, and use `torch.no_grad()`")
-def switch_off_first(average, model, keep):
-    average.requires_grad_(False)
-    update_average.answer(average, model, keep)
 
 
 def names_that_learn(attempt, model, names):
@@ -1505,6 +1255,10 @@ def move_by(way):
 
 
 downhill = move_by(lambda g, lr: -lr * g)
+
+
+def set_none(x):
+    x.grad = None
 
 
 def descend_with(

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from tutorial_utils.exercises.cases import case
 from tutorial_utils.exercises.compare import Words, find_difference, show
 from tutorial_utils.exercises.exercise import exercise
-from tutorial_utils.exercises.observe import gradients, in_training, numbers
+from tutorial_utils.exercises.observe import gradients, in_training, numbers, take_apart
 from tutorial_utils.exercises.rules import keeps_arguments, without_calls, without_loop
 
 ORDINALS = "first", "second", "third"
@@ -622,66 +622,6 @@ mean_loss.mistakes(
 )
 
 
-# ------------------------------------------------------------------------------------ epochs, batch size, learning rate
-
-
-def two_numbers(attempt):
-    """Observe a pair of numbers without giving the right ones away."""
-    value = attempt()
-    if not isinstance(value, tuple | list) or len(value) != 2:
-        return {"what you wrote": Words(show(value))}
-    steps, rate = value
-    fits = isinstance(rate, float) and math.isclose(rate, 0.16, rel_tol=1e-6)
-    return {
-        "what you wrote": Words("a pair, (steps, rate)"),
-        "the first number": Words(
-            "the steps of an epoch, an int" if (steps, type(steps)) == (20, int) else repr(steps)
-        ),
-        "the second number": Words("the rate by the rule of thumb" if fits else show(rate)),
-        "the pair": tuple(value),
-    }
-
-
-@exercise(
-    hints=(
-        "Divide for the steps, and think of the short last batch. For the rate: how many times as large is a batch?",
-        "The batch is 512 / 64 = 8 times as large.",
-    ),
-    observe=two_numbers,
-)
-def steps_and_rate():
-    return math.ceil(10_000 / 512), 0.02 * 512 / 64
-
-
-steps_and_rate.example(gives={"the pair": (20, 0.16)})  # 19.53, rounded up; 0.02 * 8
-
-WRONG_STEPS = {
-    19: "19 whole batches leave 272 images over, and they make a batch too",
-    10_000 / 512: "the last batch is short, but it takes a whole step: round up",
-    156: "156 steps are for batches of 64, and leave images over; divide by 512, and round up",
-    157: "157 steps are for batches of 64; divide by 512, and round up",
-    79: "79 steps are for batches of 128; divide by 512, and round up",
-    20.0: "20.0 is a float; a number of steps is an int. `math.ceil` gives one",
-}
-WRONG_RATES = {
-    0.02: "the rate of the small batches is kept; a larger batch may have longer steps",
-    0.0025: "you divided the rate. Larger batches take fewer steps, and each may be longer",
-    0.02 * 512: "that is 512 times the rate; the batch has grown from 64 to 512, which is 512 / 64 times",
-    0.04: "twice the rate is for batches of 128; those of 512 are 8 times as large as before",
-    8: "8 is how many times as large a batch is; multiply the rate by it",
-}
-steps_and_rate.mistakes({words: lambda steps=steps: (steps, 0.16) for steps, words in WRONG_STEPS.items()})
-steps_and_rate.mistakes({words: lambda rate=rate: (20, rate) for rate, words in WRONG_RATES.items()})
-steps_and_rate.mistakes(
-    {
-        f"{first}. And of the rate: {second}": lambda steps=steps, rate=rate: (steps, rate)
-        for steps, first in WRONG_STEPS.items()
-        for rate, second in WRONG_RATES.items()
-    }
-)
-steps_and_rate.mistakes({"the steps come first, then the rate": lambda: (0.16, 20)})
-
-
 # ---------------------------------------------------------------------------------------------------- momentum and Adam
 
 
@@ -783,94 +723,131 @@ momentum_step.mistakes(
 )
 
 
-# ------------------------------------------------------------------------------------- a schedule for the learning rate
+def take_step(attempt, *inputs):
+    """Observe w and what is in the state, each by its name."""
+    seen = take_apart(attempt(*inputs), "your result", "a pair", "the new w", "the new state")
+    state = seen.pop("the new state", None)
+    names = "the number of steps", "the new mean", "the new square"
+    return seen | (take_apart(state, "the new state", "a triple", *names) if "the new w" in seen else {})
 
 
 @exercise(
     hints=(
-        "How many halvings have there been before this epoch?",
-        "`epoch // every` counts them, and each multiplies by 0.5.",
+        "Count the step; then both means, both without their bias, and w. The decay is a part of the last.",
+        "With one step more in `t`: `mean = 0.9 * mean + 0.1 * gradient`, and the square likewise with 0.999 and "
+        "0.001; then divide them by `1 - 0.9**t` and `1 - 0.999**t`, for the step alone.",
+        "`w * (1 - lr * weight_decay)` is the decay; from it, subtract lr times the ratio.",
     ),
+    observe=take_step,
+    rules=(keeps_arguments,),
 )
-def halved_rate(lr, epoch, every):  # float, int, int -> float
-    return lr * 0.5 ** (epoch // every)
+def adamw_step(w, gradient, state, lr, weight_decay):  # (D,), (D,), (int, (D,), (D,))
+    t, mean, square = state
+    t = t + 1
+    mean = 0.9 * mean + 0.1 * gradient
+    square = 0.999 * square + 0.001 * gradient**2
+    ratio = mean / (1 - 0.9**t) / ((square / (1 - 0.999**t)).sqrt() + 1e-8)
+    return w * (1 - lr * weight_decay) - lr * ratio, (t, mean, square)
 
 
-halved_rate.example(0.8, 4, 3, gives=0.4)  # epochs 0, 1, 2 have 0.8, then come 3, 4, 5
+adamw_step.example(
+    torch.tensor([1.0]),
+    torch.tensor([4.0]),
+    (0, torch.tensor([0.0]), torch.tensor([0.0])),
+    0.1,
+    0.5,
+    gives={  # the ratio is 4 / 4 = 1: 1 * (1 - 0.05) - 0.1
+        "the new w": torch.tensor([0.85]),
+        "the number of steps": 1,
+        "the new mean": torch.tensor([0.4]),
+        "the new square": torch.tensor([0.016]),
+    },
+)
 
 
-@halved_rate.inputs
-def rates_and_epochs():
-    for epoch in range(8):
-        yield 0.8, epoch, 3
-    for epoch in 1, 2, 5:
-        yield 0.16, epoch, 1
-    yield 2.0, 9, 4
-    yield 9.0, 4, 3
-    yield 4.0, 50, 10
-    yield 0.1, 3, 40
+@adamw_step.inputs
+def weights_means_and_numbers():
+    yield torch.tensor([1.0, -2.0]), torch.tensor([0.5, -4.0]), (0, *torch.zeros(2, 2)), 0.01, 0.1
+    for t, lr, weight_decay in (2, 0.1, 0.0), (5, 0.03, 0.01), (40, 0.5, 0.2), (1000, 0.001, 1.0):
+        yield *torch.randn(2, 4), (t, torch.randn(4), torch.rand(4)), lr, weight_decay
+    yield torch.randn(3), torch.zeros(3), (0, *torch.zeros(2, 3)), 0.1, 0.1  # no gradient: the decay alone
+    yield torch.ones(2), torch.tensor([1e-7, -3e-8]), (0, *torch.zeros(2, 2)), 0.1, 0.1  # nearly none: 1e-8 counts
 
 
-halved_rate.mistakes(
+def adamw(
+    mean=lambda m, g: 0.9 * m + 0.1 * g,
+    square=lambda s, g: 0.999 * s + 0.001 * g**2,
+    ratio=lambda m, s, t: m / (1 - 0.9**t) / ((s / (1 - 0.999**t)).sqrt() + 1e-8),
+    finish=lambda w, ratio, lr, decay: w * (1 - lr * decay) - lr * ratio,
+    pull=lambda w, g, decay: g,
+    count=1,
+    back=lambda w, t, m, s: (w, (t, m, s)),
+):
+    """Return a step of AdamW with something else in one of its parts."""
+
+    def wrong(w, gradient, state, lr, weight_decay):
+        t, old_mean, old_square = state[0] + count, *state[1:]
+        gradient = pull(w, gradient, weight_decay)
+        new_mean, new_square = mean(old_mean, gradient), square(old_square, gradient)
+        return back(finish(w, ratio(new_mean, new_square, t), lr, weight_decay), t, new_mean, new_square)
+
+    return wrong
+
+
+adamw_step.mistakes(
     {
-        "it falls a little in every epoch. `/` divides with a fraction, `//` rounds down": (
-            lambda lr, epoch, every: lr * 0.5 ** (epoch / every)
+        "there is no decay: multiply w by `1 - lr * weight_decay`": adamw(finish=lambda w, r, lr, d: w - lr * r),
+        "the decay enters the gradient, as in plain Adam; in AdamW it shrinks w itself": adamw(
+            pull=lambda w, g, d: g + d * w, finish=lambda w, r, lr, d: w - lr * r
         ),
-        "it is halved one epoch too early: epoch 0 is the first of those before it": (
-            lambda lr, epoch, every: lr * 0.5 ** ((epoch + 1) // every)
+        "w shrinks by the whole decay; it is lr times as much": adamw(finish=lambda w, r, lr, d: w * (1 - d) - lr * r),
+        "w grows; the decay is subtracted": adamw(finish=lambda w, r, lr, d: w * (1 + lr * d) - lr * r),
+        "lr is missing before the ratio": adamw(finish=lambda w, r, lr, d: w * (1 - lr * d) - r),
+        "w moves up the slope; subtract the ratio": adamw(finish=lambda w, r, lr, d: w * (1 - lr * d) + lr * r),
+        "the means begin at 0 and are too small at first: divide by `1 - 0.9**t` and `1 - 0.999**t`": adamw(
+            ratio=lambda m, s, t: m / (s.sqrt() + 1e-8)
         ),
-        "it is halved one epoch too late: epoch 0 is the first of those before it": (
-            lambda lr, epoch, every: lr * 0.5 ** (max(epoch - 1, 0) // every)
+        "the square has not been divided by `1 - 0.999**t`": adamw(
+            ratio=lambda m, s, t: m / (1 - 0.9**t) / (s.sqrt() + 1e-8)
         ),
-        "it is halved in every epoch; `epoch // every` counts how many halvings there have been": (
-            lambda lr, epoch, every: lr * 0.5**epoch
+        "the mean has not been divided by `1 - 0.9**t`": adamw(
+            ratio=lambda m, s, t: m / ((s / (1 - 0.999**t)).sqrt() + 1e-8)
         ),
-        "it is halved once and never again. The exponent of 0.5 is the number of halvings": (
-            lambda lr, epoch, every: lr if epoch < every else lr / 2
+        "that is right in the first step alone. The number of steps is in `state`": adamw(
+            ratio=lambda m, s, t: m / 0.1 / ((s / 0.001).sqrt() + 1e-8)
         ),
-        "it is halved from the start. Before epoch `every` there has been no halving": (
-            lambda lr, epoch, every: lr * 0.5 ** (1 + epoch // every)
+        "the root is missing: divide by the root of the mean of squares": adamw(
+            ratio=lambda m, s, t: m / (1 - 0.9**t) / (s / (1 - 0.999**t) + 1e-8)
         ),
-        "the number of halvings is rounded up, so that the first comes in epoch 1; `//` rounds it down": (
-            lambda lr, epoch, every: lr * 0.5 ** math.ceil(epoch / every)
+        "1e-8 is under the root; add it to the root": adamw(
+            ratio=lambda m, s, t: m / (1 - 0.9**t) / (s / (1 - 0.999**t) + 1e-8).sqrt()
         ),
-        "the number of halvings is rounded to the nearest; `//` rounds it down": lambda lr, epoch, every: (
-            lr * 0.5 ** round(epoch / every)
+        "the gradient is to be squared in the second mean": adamw(square=lambda s, g: 0.999 * s + 0.001 * g),
+        "the second mean forgets as fast as the first; its numbers are 0.999 and 0.001": adamw(
+            square=lambda s, g: 0.9 * s + 0.1 * g**2
         ),
-        "only an epoch that `every` divides has its rate halved; after it, the halving is forgotten": (
-            lambda lr, epoch, every: lr / 2 if epoch and epoch % every == 0 else lr
+        "the whole gradient enters the mean, as in momentum; here it is a tenth": adamw(mean=lambda m, g: 0.9 * m + g),
+        "the two means have changed places; the order is steps, mean, square": adamw(
+            back=lambda w, t, m, s: (w, (t, s, m))
         ),
-        "`%` gives what is left over; `//` counts the whole periods": (
-            lambda lr, epoch, every: lr * 0.5 ** (epoch % every)
-        ),
-        "you multiplied 0.5 by the number of halvings; 0.5 to the power of it is `0.5 ** n`": (
-            lambda lr, epoch, every: lr * 0.5 * (epoch // every)
-        ),
-        "you divided by 2 times the number of halvings; 2 to the power of it is `2**n`": (
-            lambda lr, epoch, every: lr / max(1, 2 * (epoch // every))
-        ),
-        "you divided by 2 times the number of halvings, which may be 0; 2 to the power of it is `2**n`": (
-            lambda lr, epoch, every: lr / (2 * (epoch // every))
-        ),
-        "you divided by the number of halvings and 1; each halving divides by 2, so it is 2 to the power of them": (
-            lambda lr, epoch, every: lr / (1 + epoch // every)
-        ),
-        "it is doubled; multiply by 0.5, or divide by 2": lambda lr, epoch, every: lr * 2 ** (epoch // every),
-        "`//` cuts the rate to a whole number; divide it with `/`": lambda lr, epoch, every: (
-            lr // 2 ** (epoch // every)
-        ),
-        "`**` comes before `//`, which then rounds the rate: put `epoch // every` in parentheses": (
-            lambda lr, epoch, every: lr * 0.5**epoch // every
-        ),
-        "that is right for every = 3 alone. Use the argument `every`": lambda lr, epoch, every: (
-            lr * 0.5 ** (epoch // 3)
-        ),
-        "that is right for lr = 0.8 alone. Use the argument `lr`": lambda lr, epoch, every: (
-            0.8 * 0.5 ** (epoch // every)
-        ),
-        "that is how many halvings there have been; each halves the rate": lambda lr, epoch, every: epoch // every,
+        "the number of steps has not grown; the next step needs it": adamw(back=lambda w, t, m, s: (w, (t - 1, m, s))),
     }
 )
+
+
+@adamw_step.mistake("the means come back divided; the next step needs them as they are, and divides anew")
+def give_back_divided(*inputs):
+    w, (t, mean, square) = adamw_step.answer(*inputs)
+    return w, (t, mean / (1 - 0.9**t), square / (1 - 0.999**t))
+
+
+@adamw_step.mistake("the step came first, and then the decay of what it left; w shrinks before the step")
+def decay_afterwards(w, gradient, state, lr, weight_decay):
+    w, state = adamw_step.answer(w, gradient, state, lr, 0.0)
+    return w * (1 - lr * weight_decay), state
+
+
+# ------------------------------------------------------------------------------------- a schedule for the learning rate
 
 
 @exercise(
@@ -993,6 +970,128 @@ warm_up_cosine.mistakes(
         ),
     }
 )
+
+
+# --------------------------------------------------------------------------------------------------- a step of today
+
+
+def clip(attempt, parameters, max_norm):
+    """Observe the gradients afterwards, what comes back, and whether the parameters are left to themselves."""
+    before = [p.detach().clone() for p in parameters]
+    back = attempt((p for p in parameters), max_norm)  # as `model.parameters()` yields them
+    seen = {"what comes back": back}
+    for which, p, old in zip(ORDINALS, parameters, before, strict=False):
+        seen[f"the gradient of the {which} parameter"] = Words("None") if p.grad is None else p.grad.clone()
+        seen[f"the {which} parameter"] = as_before(old, p.detach())
+    return seen
+
+
+@exercise(
+    hints=(
+        "One norm for all gradients together: the root of the sum of all their squares.",
+        "`parameters` can be read once: make a list of those that have a gradient.",
+        "If the norm is above `max_norm`, `p.grad *= max_norm / norm` for each.",
+    ),
+    observe=clip,
+    further="`nn.utils.clip_grad_norm_` does the same.",
+)
+def clip_by_norm(parameters, max_norm):  # each .grad (...) changes in place -> float
+    grads = [p.grad for p in parameters if p.grad is not None]
+    norm = sum(grad.square().sum().item() for grad in grads) ** 0.5
+    if norm > max_norm:
+        for grad in grads:
+            grad *= max_norm / norm
+    return norm
+
+
+clip_by_norm.example(
+    [leaf([0.0, 0.0], [3.0, 0.0]), leaf(0.0, 4.0)],
+    1.0,
+    gives={
+        "what comes back": 5.0,  # 3, 4, 5: the root of 9 + 16
+        "the gradient of the first parameter": torch.tensor([0.6, 0.0]),
+        "the gradient of the second parameter": torch.tensor(0.8),
+    },
+    name="for the gradients [3, 0] and 4, and max_norm = 1",
+)
+
+
+@clip_by_norm.inputs
+def gradients_and_norms():
+    three, four = leaf([0.0, 0.0], [3.0, 0.0]), leaf(0.0, -4.0)
+    told = "for the gradients [3, 0] and -4"
+    for max_norm in 2.5, 10.0, 3.5, 5.0:
+        yield case([three, four], max_norm, name=f"{told}, and max_norm = {max_norm}")
+    yield case(
+        [three, leaf([7.0]), four], 2.0, name=f"{told}, a parameter without a gradient between, and max_norm = 2"
+    )
+    yield case([leaf([1.0, 2.0], [0.0, 0.0])], 1.0, name="for a gradient of zeros, and max_norm = 1")
+    large = [torch.randn(shape, requires_grad=True) for shape in ((4, 3), (3,), (2, 1, 5))]
+    for parameter in large:
+        parameter.grad = torch.randn_like(parameter)
+    yield case(large, 0.5, name="for three parameters of the shapes (4, 3), (3,) and (2, 1, 5), and max_norm = 0.5")
+
+
+def clipping(factor, norm_of=lambda grads: sum(grad.square().sum().item() for grad in grads) ** 0.5):
+    """Return a clipping that multiplies each gradient by what `factor` makes of norm, limit and gradient."""
+
+    def wrong(parameters, max_norm):
+        grads = [p.grad for p in parameters if p.grad is not None]
+        norm = norm_of(grads)
+        for grad in grads:
+            grad *= factor(norm, max_norm, grad)
+        return norm
+
+    return wrong
+
+
+def limit(norm, max_norm, _):
+    return min(1.0, max_norm / norm) if norm else 1.0
+
+
+clip_by_norm.mistakes(
+    {
+        "each gradient has a norm of its own here. Take one for all together, so that their direction stays": clipping(
+            lambda norm, max_norm, grad: limit(grad.norm().item(), max_norm, grad)
+        ),
+        "short gradients have become longer. Scale only if the norm is above `max_norm`": clipping(
+            lambda norm, max_norm, grad: max_norm / norm if norm else 1.0
+        ),
+        "the norm is right, and the gradients are as they were. Scale them in place": clipping(lambda *_: 1.0),
+        "this is the sum of the squares; the norm is its root": clipping(
+            limit, lambda grads: sum(grad.square().sum().item() for grad in grads)
+        ),
+        "this is the sum of the sizes; the norm is the root of the sum of the squares": clipping(
+            limit, lambda grads: sum(grad.abs().sum().item() for grad in grads)
+        ),
+        "the norms of the parts were added. Add their squares, and take the root at the end": clipping(
+            limit, lambda grads: sum(grad.norm().item() for grad in grads)
+        ),
+        "this is the largest number; the norm takes all of them": clipping(
+            limit, lambda grads: max(grad.abs().max().item() for grad in grads)
+        ),
+        "they are divided by the norm, and their norm is 1; it should be `max_norm`": clipping(
+            lambda norm, max_norm, grad: 1 / norm if norm > max_norm else 1.0
+        ),
+        "they are multiplied by `max_norm`; divide by the norm, too": clipping(
+            lambda norm, max_norm, grad: max_norm if norm > max_norm else 1.0
+        ),
+    }
+)
+
+
+@clip_by_norm.mistake("each number was clipped by itself, which turns the direction. Scale all by one factor")
+def clip_each_number(parameters, max_norm):
+    grads = [p.grad for p in parameters if p.grad is not None]
+    norm = sum(grad.square().sum().item() for grad in grads) ** 0.5
+    for grad in grads:
+        grad.clamp_(-max_norm, max_norm)
+    return norm
+
+
+@clip_by_norm.mistake("this is the norm after clipping; return the one before it, which shows how the training goes")
+def give_back_the_new_norm(parameters, max_norm):
+    return min(clip_by_norm.answer(parameters, max_norm), max_norm)
 
 
 # ---------------------------------------------------------------------------------------- overfitting, and when to stop
@@ -1240,76 +1339,54 @@ def add_once(predictions, labels, size):
     return matrix
 
 
+# ------------------------------------------------------------------------------------------- a hunt for silent bugs
+
+TELLS = {  # what is seen of each run and of no other; `tests/test_hunt.py` measures it
+    "A": "its first loss is near ln 64 = 4.16, and not near ln 10 = 2.30. Of what are there 64",
+    "B": "the gradient of one of its layers is 0",
+    "C": "it learns its training images, and nearly all its answers on the validation images are wrong",
+    "D": "its first loss is near ln 10; after one step on the same batch, the loss is far above it",
+    "E": "two answers to the same image differ",
+    "F": "its loss on one batch falls, and stays above 1.46",
+    "G": "it fits one batch to a loss of nearly 0, and then names a few classes only. Which labels are in its batches",
+    "H": "on one batch its loss falls at first, and then jumps about; the weights swing",
+    "I": "only one number differs: the mean of its training inputs is not 0",
+    "J": "its first loss is about 64 times ln 10",
+}
+NUMBERS = dict(zip(TELLS, (3, 8, 6, 10, 5, 2, 9, 1, 7, 4), strict=True))
+
+
+def name_faults(attempt):
+    """Observe for each run whether its fault is named, without giving the right one away."""
+    value = attempt()
+    if not isinstance(value, dict):
+        return {"what you wrote": Words(show(value))}
+    for run in value.keys() & TELLS.keys():
+        number = value[run]
+        assert number in NUMBERS.values(), f"Run {run} is said to be {show(number)}, expected a number from 1 to 10."
+    for run, tell in TELLS.items():
+        named = value.get(run, NUMBERS[run])
+        assert named == NUMBERS[run], f"Run {run} is not number {named}: {tell}."
+    return {"what you wrote": Words("a dictionary"), "the runs that it names": sorted(map(str, value))}
+
+
 @exercise(
     hints=(
-        "The diagonal is no mistake: what must be there before you look for the largest number?",
-        "`matrix.clone().fill_diagonal_(0)`; then `int(... .argmax())` is the place in the flat matrix.",
-        "`divmod(place, len(matrix))` is (row, column).",
+        "First those of which the first loss says it all, then those of which one gradient does.",
+        "`examine(repair(...))` tests a guess: a run that is well again has the fault in the part that was put back.",
+        "Three of the faults are in the part `loss`, two in `prepare`; the other five have one part each.",
     ),
-    observe=pair,
-    rules=(keeps_arguments,),
+    observe=name_faults,
 )
-def most_confused(matrix):  # (K, K) -> (actual, predicted)
-    mistakes = matrix.clone().fill_diagonal_(0)  # (K, K)
-    return divmod(int(mistakes.argmax()), len(matrix))
+def found():
+    return {"A": 3, "B": 8, "C": 6, "D": 10, "E": 5, "F": 2, "G": 9, "H": 1, "I": 7, "J": 4}
 
 
-most_confused.example(torch.tensor([[8, 1], [3, 7]]), gives=(1, 0))  # off the diagonal are 1 and 3
-
-
-@most_confused.inputs
-def matrices():
-    yield (torch.tensor([[8, 3], [1, 7]]),)
-    yield (torch.tensor([[0, 2], [1, 0]]),)
-    yield (torch.tensor([[50, 6, 0], [7, 90, 1], [9, 3, 80]]),)
-    yield (torch.tensor([[5, 1, 2], [1, 6, 8], [0, 4, 7]]),)  # most of all are off the diagonal
-    yield (torch.tensor([[9, 6, 2, 1], [0, 9, 1, 8], [1, 6, 9, 1], [5, 5, 5, 9]]),)
-    yield (torch.tensor([[90, 3, 4], [2, 5, 0], [4000, 1, 70000]]),)
-    yield (torch.tensor([[2, 1, 0, 0], [0, 900, 9, 0], [0, 0, 3, 0], [4, 0, 0, 5]]),)
-    for size in 10, 12:
-        yield (torch.randperm(size * size).reshape(size, size) + 500 * torch.eye(size, dtype=torch.int64),)
-
-
-def off_diagonal(matrix):
-    return matrix.clone().fill_diagonal_(0)
-
-
-def place(matrix):
-    return divmod(int(matrix.argmax()), len(matrix))
-
-
-most_confused.mistakes(
+found.example(gives={"the runs that it names": [*"ABCDEFGHIJ"]})
+found.mistakes(
     {
-        "the largest number of all may be on the diagonal, where the right answers are; put zeros there first": place,
-        "row and column have changed places: first the actual class": lambda m: place(off_diagonal(m).T),
-        "these two have the most mistakes in both directions together; one cell is asked for": (
-            lambda m: place(off_diagonal(m) + off_diagonal(m).T)
-        ),
-        "this is the place in the flat matrix; `divmod(place, K)` makes row and column of it": (
-            lambda m: int(off_diagonal(m).argmax())
-        ),
-        "that is right for ten classes alone; `len(matrix)` says how many there are": (
-            lambda m: divmod(int(off_diagonal(m).argmax()), 10)
-        ),
-        "that is right for two classes alone; `len(matrix)` says how many there are": (
-            lambda m: divmod(int(off_diagonal(m).argmax()), 2)
-        ),
-        "this is the count in the cell; its row and column are asked for": lambda m: int(off_diagonal(m).max()),
-        "this is the row and the column with the most mistakes in all; one cell is asked for": (
-            lambda m: (int(off_diagonal(m).sum(dim=1).argmax()), int(off_diagonal(m).sum(dim=0).argmax()))
-        ),
-        "this looks above the diagonal alone; each direction counts": lambda m: place(m.triu(1)),
-        "this looks below the diagonal alone; each direction counts": lambda m: place(m.tril(-1)),
-        "the cell is right, but the smaller number comes first; first the actual class": (
-            lambda m: tuple(sorted(place(off_diagonal(m))))
-        ),
-        "this is the largest share of its row; the count is asked for": (
-            lambda m: place(off_diagonal(m) / m.sum(dim=1, keepdim=True))
-        ),
-        "this is the cell with the fewest; the most are asked for": lambda m: place(-m),
-        "the row is a float: `/` divides, `//` gives whole rows": (
-            lambda m: (int(off_diagonal(m).argmax()) / len(m), int(off_diagonal(m).argmax()) % len(m))
-        ),
+        tell: lambda run=run: NUMBERS | {run: 1 + NUMBERS[run] % 10}  # the next number, after 10 again 1
+        for run, tell in TELLS.items()
     }
 )
 
@@ -1482,154 +1559,3 @@ def average_parameters(models):
             mean = torch.stack(copies).mean(dim=0)
             for p in copies:
                 p.copy_(mean)
-
-
-# --------------------------------------------------------------------------------------------------------- all together
-
-
-def choose(attempt, rates, *others):
-    """Observe a pair; where a rate ends at nan, it is all the same how an attempt has failed to choose."""
-    try:
-        seen = pair(attempt, rates, *others)
-    except Exception:
-        if max(rates) < 1000:
-            raise
-        return {"your result": Words("no pair")}
-    return {"your result": Words("no pair")} if seen["your result"] is None and max(rates) > 1000 else seen
-
-
-@exercise(
-    hints=(
-        "For each rate: a new w = 0, its own optimizer, `steps` training steps, then one look at the validation part.",
-        "The step is that of `descend`, in One weight, one step. Remember the lowest validation loss so far, as early "
-        "stopping does.",
-        "Start with `lowest = float('inf')`; where the validation loss is lower, keep it and `(lr, w.item())`.",
-    ),
-    observe=choose,
-)
-def choose_rate(rates, train, val, steps):  # pairs of x (N,) and y (N,) -> (float, float)
-    mse, lowest = nn.MSELoss(), float("inf")
-    for lr in rates:
-        w = torch.tensor(0.0, requires_grad=True)
-        optimizer = torch.optim.SGD([w], lr=lr)
-        for _ in range(steps):
-            loss = mse(w * train[0], train[1])
-
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-
-        val_loss = mse(w.detach() * val[0], val[1])
-        if val_loss < lowest:
-            lowest, best = val_loss, (lr, w.item())
-    return best
-
-
-point = torch.tensor([1.0]), torch.tensor([3.0])
-choose_rate.example((0.1, 0.4), point, point, 1, gives=(0.4, 2.4))  # the gradient at 0 is -6: w = 0.6 or 2.4
-
-
-@choose_rate.inputs
-def rates_and_parts():
-    train = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([3.0, 6.0, 9.0])  # w goes to 3
-    val = torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0])  # w = 2 would be best
-    told = "for the three students, with validation points at w = 2,"
-    yield case((0.01, 0.025, 0.1, 0.02), train, val, 4, name=f"{told} 4 steps and the rates 0.01, 0.025, 0.1 and 0.02")
-    yield case((0.03, 0.001), train, val, 2, name=f"{told} 2 steps and the rates 0.03 and 0.001")
-    yield case((0.002,), train, val, 3, name=f"{told} 3 steps and the rate 0.002 alone")
-    yield case((0.3, 0.2), train, val, 1, name=f"{told} 1 step and the rates 0.3 and 0.2")
-    for rates in (1e30, 0.01), (0.01, 2e30):
-        yield case(
-            rates, train, val, 4, name=f"{told} 4 steps and the rates {rates}, the large one of which ends at nan"
-        )
-    yield case((0.05, 0.015), train, val, 4, name=f"{told} 4 steps and the rates 0.05 and 0.015")
-    far = torch.tensor([1.0, 1.0, 1.0]), torch.tensor([1.0, 1.0, 4.0])
-    yield case((0.2, 0.33), point, far, 1, name="for x = 1 and y = 3, validation points at 1, 1 and 4, and one step")
-    x, few = torch.randn(6), torch.randn(3)
-    parts = (x, 2 * x + torch.randn(6)), (few, 2 * few)
-    yield case((0.01, 0.05, 0.2), *parts, 3, name="for 6 points to learn from, 3 to choose by, and 3 steps")
-
-
-def lowest(rates, losses):
-    return min((lr for lr in rates if not math.isnan(losses[lr])), key=losses.get)
-
-
-def none_higher(rates, losses):
-    best = rates[0]
-    for lr in rates:
-        if not losses[lr] >= losses[best]:
-            best = lr
-    return best
-
-
-def choosing(
-    by="val",
-    learn="train",
-    clear=True,
-    anew=True,
-    more=0,
-    pick=lowest,
-    finish=lambda lr, weights, losses: (lr, weights[lr]),
-    reduction="mean",
-):
-    """Return a choice that picks by the losses on one part, after learning from one, and ends with `finish`."""
-
-    def wrong(rates, train, val, steps):
-        parts, losses, weights, w = {"train": train, "val": val}, {}, {}, None
-        for lr in rates:
-            if w is None or anew:
-                w = torch.tensor(0.0, requires_grad=True)
-            for _ in range(steps + more):
-                if clear:
-                    w.grad = None
-                functional.mse_loss(w * parts[learn][0], parts[learn][1], reduction=reduction).backward()
-                with torch.no_grad():
-                    w -= lr * w.grad
-            weights[lr] = w.item()
-            losses[lr] = functional.mse_loss(weights[lr] * parts[by][0], parts[by][1]).item()
-        return finish(pick(rates, losses), weights, losses)
-
-    return wrong
-
-
-choose_rate.mistakes(
-    {
-        "that rate has the lowest loss on the training part. Choose by the validation part": choosing(by="train"),
-        "the two parts have changed places: learn from `train`, choose with `val`": choosing(learn="val", by="train"),
-        "the weight was learned from the validation part. Learn from `train`, choose with `val`": choosing(learn="val"),
-        "with `argmin` of torch, nan is lower than all numbers. Keep a rate only if its loss is `<` the lowest so "
-        "far": choosing(pick=lambda rates, losses: rates[int(torch.tensor([*losses.values()]).argmin())]),
-        "the loss of that rate is nan, and `<` with nan is always False, also inside `min`. Keep a rate only if its "
-        "loss is lower than the lowest so far": choosing(pick=lambda rates, losses: min(rates, key=losses.get)),
-        "the loss of that rate is nan, and a comparison with nan is always False. Keep a rate only if its loss is `<` "
-        "the lowest so far": choosing(pick=none_higher),
-        "that rate has the highest validation loss; the lowest is the best": choosing(
-            pick=lambda rates, losses: max(rates, key=losses.get)
-        ),
-        "this is the first rate, whatever its validation loss is": choosing(pick=lambda rates, losses: rates[0]),
-        "this is the last rate, whatever its validation loss is": choosing(pick=lambda rates, losses: rates[-1]),
-        "this is the last rate. Is `lowest` set back in every round of the loop?": choosing(
-            pick=lambda rates, losses: [lr for lr in rates if losses[lr] < math.inf][-1]
-        ),
-        "the rate is right; the weight is that of the last rate. Keep the weight of the best": choosing(
-            finish=lambda lr, weights, losses: (lr, list(weights.values())[-1])
-        ),
-        "each rate went on from the weight of the one before. Begin at 0 for each": choosing(anew=False),
-        "the gradients add up from step to step. Which line clears them?": choosing(clear=False),
-        "these steps are as long as the sum of the squared errors makes them; take the mean": choosing(reduction="sum"),
-        "that is one step too few": choosing(more=-1),
-        "that is one step too many": choosing(more=1),
-        "the two have changed places: first the rate, then w": choosing(
-            finish=lambda lr, weights, _: (weights[lr], lr)
-        ),
-        "this is the validation loss; return the weight": choosing(finish=lambda lr, _, losses: (lr, losses[lr])),
-        "the weight of the best rate is missing: return both": choosing(finish=lambda lr, weights, losses: lr),
-        "the rate of the best weight is missing: return both": choosing(finish=lambda lr, weights, _: weights[lr]),
-    }
-)
-
-
-@choose_rate.mistake("you looked at the validation loss after each step; look once, after the last")
-def choose_after_each_step(rates, train, val, steps):
-    found = [choose_rate.answer(rates, train, val, count) for count in range(1, steps + 1)]
-    return min(found, key=lambda tried: float(functional.mse_loss(tried[1] * val[0], val[1])))

@@ -67,7 +67,7 @@ def refuses_code(arrange):
             path = folder / "attack.pt"
             torch.save({"weight": Attack()}, path)
             assert not runs_code(attempt, *arrange(path)), (
-                "The result is right, but a file that calls a function when it is loaded got its way: your code ran "
+                "The result is right, but a file that calls a function when it is loaded was executed: your code ran "
                 "what somebody had put into a file. `weights_only=True` refuses it."
             )
             with mock.patch.dict(os.environ, TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD="1"):  # as before PyTorch 2.6
@@ -119,11 +119,11 @@ fares.mistakes(
             "weight": WEIGHT.T,
             "bias": BIAS,
         },
-        "the beginning prices are missing; they are the `bias`": lambda: {"weight": WEIGHT},
-        "a column of `weight` belongs to one input, and there are two: the price to begin with is the `bias`": (
+        "the base fares are missing; they are the `bias`": lambda: {"weight": WEIGHT},
+        "a column of `weight` belongs to one input, and there are two: the base fare is the `bias`": (
             lambda: {"weight": WHOLE_TABLE, "bias": BIAS}
         ),
-        "what does not depend on the inputs, the price to begin with, is the `bias`": lambda: {"weight": WHOLE_TABLE},
+        "what does not depend on the inputs, the base fare, is the `bias`": lambda: {"weight": WHOLE_TABLE},
         "`bias` has one number for each output, in one dimension: one pair of brackets": lambda: {
             "weight": WEIGHT,
             "bias": BIAS.unsqueeze(0),
