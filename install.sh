@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes an environment and installs the course into it: `sh install.sh .venv` for learners, `sh install.sh .venv dev` for
-# developers. The Makefile runs it. uv installs, or pip where there is no uv (or where INSTALLER=pip); both check each
+# Makes an environment and installs the course into it: `sh install.sh` into .venv for learners, `sh install.sh .venv dev`
+# for developers. The Makefile runs it. uv installs, or pip where there is no uv (or where INSTALLER=pip); both check each
 # file's hash. A shell script, because it has to work, and to say what is missing, where there is no Python yet.
 #
 # The name of the environment says what it holds: the versions of the lock, but for
@@ -10,7 +10,7 @@
 #
 # `sh install.sh .venv --sound` only tells, by its exit status, whether .venv is there and can be used, and
 # `sh install.sh --pythons` only lists the Pythons that such an environment can be made for.
-venv=$1
+venv=${1:-.venv}
 
 fail() {
     printf '%s\n' "$1" >&2

@@ -184,6 +184,12 @@ def test_a_change_of_what_is_to_be_installed_is_noticed_once(machine, name):
     assert machine.take_calls() == ["-m tutorial_utils.lab"]
 
 
+def test_without_make_and_without_a_name_learners_get_the_same(machine):
+    machine.add_python()
+    assert machine.run(shutil.which("sh"), "install.sh").returncode == 0
+    assert machine.take_calls() == SET_UP
+
+
 @needs_make
 def test_a_venv_without_its_python_is_made_anew(machine):
     machine.add_python()
