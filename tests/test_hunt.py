@@ -64,13 +64,11 @@ def agreement(run):
 
 
 def learned(run):
-    """Return the accuracy on both parts after four epochs, and the share of the class that is named most."""
+    """Return the accuracy on both parts after four epochs: with 160 steps, 0.5 to 0.8 without a fault."""
     for _ in range(4):
         for batch in run.batches():
             run.step(*batch)
-    accuracies = [float((run.predict(images) == labels).float().mean()) for images, labels in (run.train, run.val)]
-    named = run.predict(run.val[0]).bincount(minlength=10).max() / len(run.val[0])
-    return *accuracies, float(named)
+    return [float((run.predict(images) == labels).float().mean()) for images, labels in (run.train, run.val)]
 
 
 SIGNS = {  # how a number is measured, what it is without a fault, and with it
@@ -79,10 +77,10 @@ SIGNS = {  # how a number is measured, what it is without a fault, and with it
     "WrongDim": (lambda run: losses_on_one_batch(run)[0], lambda loss: loss < 2.8, lambda loss: 3.8 < loss < 5),
     "Summed": (lambda run: losses_on_one_batch(run)[0], lambda loss: loss < 2.8, lambda loss: loss > 120),
     "NoEval": (agreement, lambda share: share == 1, lambda share: share < 0.95),
-    "LabelsShifted": (learned, lambda seen: min(seen[:2]) > 0.55, lambda seen: seen[0] > 0.55 and seen[1] < 0.1),
+    "LabelsShifted": (learned, lambda seen: min(seen) > 0.45, lambda seen: seen[0] > 0.45 and seen[1] < 0.15),
     "ValStatistics": (lambda run: abs(run.train[0].mean()), lambda mean: mean < 2e-5, lambda mean: mean > 2e-4),
     "Frozen": (smallest_gradient, lambda norm: norm > 0.1, lambda norm: norm == 0),
-    "NotShuffled": (learned, lambda seen: seen[2] < 0.3, lambda seen: seen[2] > 0.4),
+    "NotShuffled": (learned, lambda seen: min(seen) > 0.45, lambda seen: max(seen) < 0.4),
     "RateTooHigh": (lambda run: losses_on_one_batch(run)[1], lambda loss: loss < 3, lambda loss: not loss < 10),
 }
 each_run = pytest.mark.parametrize("kind", RUNS.values(), ids=lambda kind: kind.__name__)
