@@ -12,7 +12,7 @@ from sphinx.search._stopwords.en import ENGLISH_STOPWORDS
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
-from docs import lessons, mistakes
+from docs import lessons, pages
 from docs.execute import ROOT, TIMEOUT, cache_folder
 
 project = "PyTorch from nothing"
@@ -136,7 +136,7 @@ def setup(app: Sphinx) -> None:
     """Add to Sphinx what is defined here."""
     app.add_search_language(SearchChineseAndEnglish)
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))
-    app.connect("builder-inited", mistakes.write)
+    app.connect("builder-inited", pages.write)
     app.connect("autodoc-skip-member", skip_field)
     app.connect("doctree-read", forget_the_machine)
     app.connect("doctree-read", lessons.mark_boxes)

@@ -1,14 +1,10 @@
 """The page of common mistakes, for teachers: what the checks know of each exercise, written when the site is made."""
 
 import inspect
-from pathlib import Path
-
-from sphinx.application import Sphinx
 
 from tutorial_utils.exercises.catalogue import find_exercises, find_modules
 from tutorial_utils.exercises.exercise import Exercise
 
-PAGE = Path(__file__).parent / "mistakes.md"  # generated, and not committed
 HEAD = """\
 # Common mistakes
 
@@ -30,10 +26,3 @@ def tell(exercise: Exercise) -> str:
     """Return the mistakes of an exercise as a list."""
     lines = [f"- {sentence[0].upper()}{sentence[1:]}" for sentence in exercise.known_mistakes]
     return "\n".join([f"### {exercise.title}", "", *lines])
-
-
-def write(app: Sphinx) -> None:
-    """Write the page, unless it is there as it should be: Sphinx reads again what has changed."""
-    text = page()
-    if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        PAGE.write_text(text, encoding="utf-8")
