@@ -193,12 +193,12 @@ def find_sections() -> dict[str, str]:
     """Return, for each term, a link to the notebook where it is in bold first, and that section's heading."""
     found: dict[str, str] = {}
     for path in NOTEBOOKS:
-        heading = ""
+        heading, link = "", f"[{title_of(path)}](/notebooks/{path.name})"
         for cell in texts(path):
             for line in cell.source.splitlines():
                 heading = line.strip("# ") if line.startswith("##") else heading
                 for term in find_terms(line):
-                    found.setdefault(term, f"[{title_of(path)}](/notebooks/{path.name}): {heading}")
+                    found.setdefault(term, f"{link}: {heading}")
     return found
 
 
