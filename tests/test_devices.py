@@ -16,12 +16,12 @@ def test_an_accelerator_is_taken_if_it_is_there(monkeypatch):
 
 
 def test_the_environment_overrules_the_choice(monkeypatch):
-    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: torch.device("cpu"))
-    monkeypatch.setenv("TUTORIAL_DEVICE", "meta")
-    assert pick_device() == torch.device("meta")
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: torch.device("mps"))
+    monkeypatch.setenv("TUTORIAL_DEVICE", "cpu")
+    assert pick_device() == torch.device("cpu")
 
 
-@pytest.mark.parametrize("wanted", ["graphics", "cuda:99", "cpu:x"])
+@pytest.mark.parametrize("wanted", ["graphics", "cuda:99", "cpu:x", "meta"])
 def test_a_device_that_is_not_there_is_refused_with_what_to_do(monkeypatch, wanted):
     monkeypatch.setenv("TUTORIAL_DEVICE", wanted)
     with pytest.raises(ValueError, match=rf"TUTORIAL_DEVICE is '{wanted}'.*such as 'cpu', or unset it"):

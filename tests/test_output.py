@@ -143,7 +143,7 @@ def start(monkeypatch, **variables):
     processes.check_launcher()
 
 
-TORCHRUN = dict.fromkeys(VARIABLES, "1") | {"MASTER_ADDR": "localhost"}
+TORCHRUN = dict.fromkeys(VARIABLES, "1") | {"MASTER_ADDR": "localhost", "WORLD_SIZE": "2"}
 
 
 @pytest.mark.parametrize(
@@ -154,6 +154,7 @@ TORCHRUN = dict.fromkeys(VARIABLES, "1") | {"MASTER_ADDR": "localhost"}
         TORCHRUN,
         TORCHRUN | {"SLURM_PROCID": "3", "SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4"},  # torchrun inside srun
         {"SLURM_PROCID": "0", "SLURM_NTASKS": "1"},  # the script of a job
+        {"SLURM_PROCID": "0", "SLURM_NTASKS": "4"},  # the script of a job that may start four tasks
         {"SLURM_PROCID": "0", "SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "1"},  # srun --ntasks=1
         {"SLURM_NTASKS": "4"},  # a shell of salloc
         {"OMPI_COMM_WORLD_SIZE": "1", "PMI_SIZE": "1"},
@@ -169,6 +170,7 @@ def test_a_process_that_is_alone_or_started_by_torchrun_trains(monkeypatch, vari
         ({"RANK": "0"}, "RANK is set, but WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR, MASTER_PORT not"),
         ({"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "a", "MASTER_PORT": "1"}, "LOCAL_RANK, LOCAL_WORLD_SIZE not"),
         (TORCHRUN | {"RANK": "first"}, "RANK is set, but RANK to no number"),
+        (TORCHRUN | {"RANK": "2"}, "RANK is 2, but the last of 2 processes has 1"),
         ({"WORLD_SIZE": "2"}, "WORLD_SIZE is 2, but RANK is not set"),
         ({"WORLD_SIZE": "two"}, "WORLD_SIZE is two, but RANK is not set"),
         (

@@ -704,6 +704,13 @@ def test_arguments_in_another_order_are_told():
         fit(dataloader, model, dataloader, nn.CrossEntropyLoss(), sgd(model), epochs=1)
 
 
+@pytest.mark.parametrize(("nothing", "called"), [(None, "None"), (nn.Flatten(), "type Flatten"), (3, "int")])
+def test_what_gives_no_batches_is_told(nothing, called):
+    model, dataloader = nn.Linear(3, 3), [(torch.zeros(2, 3), torch.zeros(2).long())]
+    with pytest.raises(ValueError, match=f"The dataloader is .*{called}, expected one that gives batches"):
+        fit(model, dataloader, nothing, nn.CrossEntropyLoss(), sgd(model), epochs=1)
+
+
 @pytest.mark.parametrize("weight", [None, torch.tensor([0.5, 1.0, 2.0])])
 def test_class_labels_in_bytes_count_like_others(weight):
     logits, labels = torch.randn(8, 3), torch.arange(8) % 3

@@ -21,7 +21,9 @@ def pick_device() -> torch.device:
     if not wanted:
         return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     try:
-        return torch.empty(0, device=wanted).device
+        number = torch.zeros(1, device=wanted)
+        number.item()  # fails on the device meta, whose tensors have no numbers
+        return number.device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
             f"TUTORIAL_DEVICE is {wanted!r}, which cannot be used here: {str(error).splitlines()[0]} "

@@ -7,7 +7,7 @@ because the very same call works once the cause is taken away, which is tried on
 from torch import nn
 from torch.optim import Optimizer
 
-from tutorial_utils.checks.batches import Batches, Seen, look_at
+from tutorial_utils.checks.batches import Batches, Seen, check_iterable, look_at
 from tutorial_utils.checks.loss import CheckedLoss, check_loss_function
 from tutorial_utils.checks.model import CheckedModel
 from tutorial_utils.checks.optimizer import check_callable, check_made, check_optimizer, check_schedule
@@ -33,6 +33,7 @@ def checked(
     for name, thing in {"model": model, "loss function": loss_fn, "optimizer": optimizer}.items():
         check_made(name, thing)
     check_callable("model", model)
+    check_iterable(dataloader)
     check_callable("loss function", loss_fn)
     check_loss_function(loss_fn)
     if optimizer is not None:

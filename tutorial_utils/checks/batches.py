@@ -30,6 +30,16 @@ class Seen:
     skipped: list[Any] = field(default_factory=list)  # of bool, or on an accelerator of tensors of one
 
 
+def check_iterable(dataloader: Any) -> None:
+    """Raise ValueError if no batches can come from `dataloader`."""
+    if not isinstance(dataloader, Iterable) and not hasattr(dataloader, "__getitem__"):
+        raise ValueError(
+            f"The dataloader is {describe(dataloader)}, expected one that gives batches, such as a DataLoader. Are the "
+            "arguments in order? They are dataloader, model, loss_fn, optimizer; of fit model, train_dataloader, "
+            "val_dataloader, loss_fn, optimizer."
+        )
+
+
 def look_at(dataloader: Batches, seen: Seen) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the batches, each a pair of tensors of one length, and check at the end that there were some."""
     try:

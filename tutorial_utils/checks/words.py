@@ -14,7 +14,7 @@ def describe(value: Any) -> str:
         return f"a dictionary with {', '.join(map(repr, value))}"
     if isinstance(value, tuple | list):
         return f"a {type(value).__name__} of {len(value)}"
-    return f"an object of type {type(value).__name__}"
+    return "None" if value is None else f"an object of type {type(value).__name__}"
 
 
 def shape_of(tensor: Tensor) -> str:

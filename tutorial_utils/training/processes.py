@@ -71,6 +71,9 @@ def check_launcher() -> None:
         if missing or strange:
             wrong = f"{', '.join(missing)} not" if missing else f"{', '.join(strange)} to no number"
             raise ValueError(f"RANK is set, but {wrong}: was this started by another launcher? {advise()}")
+        rank, size = os.environ["RANK"], os.environ["WORLD_SIZE"]
+        if int(rank) >= int(size):
+            raise ValueError(f"RANK is {rank}, but the last of {size} processes has {int(size) - 1}. {advise()}")
     elif os.environ.get("WORLD_SIZE", "1") != "1":
         raise ValueError(f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but RANK is not set. {advise()}")
     else:
@@ -79,8 +82,10 @@ def check_launcher() -> None:
 
 def check_other_launchers() -> None:
     """Raise ValueError if another launcher than torchrun has started this process together with others."""
-    ignored = {"SLURM_NTASKS"} if "SLURM_STEP_NUM_TASKS" in os.environ else set()  # of the job, not of this step
-    if "SLURM_PROCID" not in os.environ:  # a shell of salloc, not one of the tasks
+    task = os.environ.get("SLURM_PROCID")
+    in_step = "SLURM_STEP_NUM_TASKS" in os.environ
+    ignored = {"SLURM_NTASKS"} if in_step or task == "0" else set()  # of the job: its script runs once, as task 0
+    if task is None:  # a shell of salloc, not one of the tasks
         ignored = {"SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"}
     for name, launcher in OTHER_LAUNCHERS.items():
         count = os.environ.get(name, "1")
@@ -95,7 +100,7 @@ def advise() -> str:
     """Return what to type to train with several processes, and with one."""
     return (
         "For two processes on one host: torchrun --standalone --nproc-per-node=2 -m tutorial_utils.train ...; the "
-        "README, From laptop to cluster, has the rest. To train alone, unset these variables."
+        "page From laptop to cluster (docs/cluster.md) has the rest. To train alone, unset these variables."
     )
 
 
