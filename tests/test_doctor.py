@@ -158,7 +158,7 @@ def test_a_device_that_is_not_there_is_told_in_its_own_words(monkeypatch):
 
 
 def test_a_device_that_is_there_and_does_not_compute_is_told(monkeypatch):
-    monkeypatch.setenv("TUTORIAL_DEVICE", "meta")  # PyTorch's device without memory: no number can be read from it
+    monkeypatch.setattr("tutorial_utils.devices.pick_device", lambda: "meta")  # no number can be read from it
     mark, sentence = doctor.check_device()
     assert mark == BAD
     assert "TUTORIAL_DEVICE=cpu" in sentence

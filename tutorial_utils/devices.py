@@ -26,7 +26,7 @@ def pick_device() -> torch.device:
         return number.device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
-            f"TUTORIAL_DEVICE is {wanted!r}, which cannot be used here: {str(error).splitlines()[0]} "
+            f"TUTORIAL_DEVICE is {wanted!r}, which cannot be used here: {str(error).splitlines()[0].rstrip('.')}. "
             "Set it to a device of this machine, such as 'cpu', or unset it and let PyTorch choose."
         ) from error
 
