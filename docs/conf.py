@@ -1,7 +1,9 @@
 """How Sphinx makes the site: `make site` runs it on the repository, with this folder as its configuration."""
 
 import re
+import subprocess
 from itertools import pairwise
+from pathlib import Path
 
 import snowballstemmer
 from docutils import nodes
@@ -24,6 +26,7 @@ exclude_patterns = [".*", "build", "mutants", "work", "tests", "**/.ipynb_checkp
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
 ]
@@ -44,6 +47,7 @@ autodoc_default_options = {
     "exclude-members": "set",
 }
 autodoc_preserve_defaults = True
+autosummary_generate = False
 autodoc_typehints = "none"
 add_module_names = False
 smartquotes_action = "q"  # quotation marks, and not the dashes of options
@@ -132,11 +136,20 @@ def warn_of_missing_alt(app: Sphinx, doctree: nodes.document, docname: str) -> N
             logging.getLogger(__name__).warning("a figure without an alternative text", location=image)
 
 
+def add_course(app: Sphinx, exception: Exception | None) -> None:
+    """Put the course's folder, as it is committed, beside the pages, for readers who want to work with it."""
+    if exception is None:
+        zipped = Path(app.outdir, "pytorch-course.zip")
+        command = ["git", "archive", "--format=zip", "--prefix=pytorch-course/", "-o", str(zipped), "HEAD"]
+        subprocess.run(command, cwd=ROOT, check=True)
+
+
 def setup(app: Sphinx) -> None:
     """Add to Sphinx what is defined here."""
     app.add_search_language(SearchChineseAndEnglish)
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))
     app.connect("builder-inited", pages.write)
+    app.connect("build-finished", add_course)
     app.connect("autodoc-skip-member", skip_field)
     app.connect("doctree-read", forget_the_machine)
     app.connect("doctree-read", lessons.mark_boxes)

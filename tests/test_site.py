@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -209,12 +210,42 @@ def test_a_chinese_page_says_that_it_is_chinese(visit):
     assert visit("docs/index.html").evaluate("document.documentElement.lang") == "en"
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_on_a_page_keeps_a_reader_with_other_eyes_or_hands_out(visit, scheme):
+    """axe-core finds no serious fault: contrast, names of buttons, headings, what a keyboard reaches."""
+    from axe_playwright_python.sync_playwright import Axe  # of the extra `site`
+
+    found = {}
+    for name in ["docs/index.html", "docs/zh.html", "docs/glossary.html", "docs/errors.html", *LESSONS]:
+        result = Axe().run(visit(name, scheme=scheme), options={"resultTypes": ["violations"]})
+        for fault in result.response["violations"]:
+            if fault["impact"] in ("serious", "critical"):
+                found[name, fault["id"]] = [node["html"][:200] for node in fault["nodes"][:3]]
+    assert found == {}
+
+
+def test_the_course_can_be_downloaded_from_the_pages_where_readers_arrive(visit):
+    for name in "docs/index.html", "docs/zh.html":
+        page = visit(name)
+        with page.expect_download() as download:
+            page.locator("a[download]", has_text=re.compile("download the course|下载课程")).click()
+        with zipfile.ZipFile(download.value.path()) as course:
+            assert {"pytorch-course/Makefile", "pytorch-course/notebooks/00_quickstart.ipynb"} <= set(course.namelist())
+
+
+def test_one_entry_of_the_menu_is_lit_and_after_07_comes_no_page_in_another_language(visit):
+    for name in LESSONS:
+        page = visit(name)
+        assert page.locator("nav.bd-links li.current.active > a").count() == 1, name
+    assert visit(LESSONS[-1]).locator("a.right-next").get_attribute("href") == "../docs/setup.html"
+
+
 def test_the_navigation_lists_the_lessons_in_english_and_in_chinese(visit):
     page = visit(LESSONS[0])
     captions = page.locator("nav .caption-text").all_inner_texts()
     assert {"Lessons", "中文目录"} <= set(captions)
-    for name in NOTEBOOKS:
-        assert page.locator(f".bd-sidebar-primary a[href*='{name}'], .bd-sidebar-primary a.current").count() >= 2
+    lessons = page.locator("nav.bd-links a", has_text=re.compile(r"^0\d \w.*[一-鿿]")).all_inner_texts()
+    assert [lesson[:2] for lesson in lessons] == [name[:2] for name in NOTEBOOKS]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
