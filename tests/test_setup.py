@@ -245,7 +245,7 @@ def test_the_site_is_built_from_notebooks_that_have_run(machine):
 
 def test_learners_install_nothing_that_only_developers_need():
     learners = {requirement.name for requirement in requirements("test")}
-    developers = {"axe-playwright-python", "mutmut", "mypy", "playwright", "pyperf", "pytorch-lightning", "ruff", "skorch", "sphinx", "uv"}
+    developers = {"mutmut", "mypy", "playwright", "pyperf", "pytorch-lightning", "ruff", "skorch", "sphinx", "uv"}
     assert not learners & developers
 
 
