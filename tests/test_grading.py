@@ -1,6 +1,7 @@
 """What the grader reads, chooses and looks for, part by part."""
 
 import ast
+import json
 import os
 import pickle
 import sys
@@ -30,6 +31,15 @@ def code_of(plan):
 def plan(*cells, name="pick", lesson=()):
     plans, _ = choose(parse_cells(dump(*cells)), NAMES, lesson)
     return plans.get(name)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_the_courses_own_notebooks_import_is_no_remark(module):
+    """Notebook 02 writes a module and imports it; 07 uses libraries that may be missing."""
+    statements, _ = find_statements(parse_cells(json.dumps(fill(module)).encode()))
+    assert worker.find_missing(statements, module) == ""
+    added, _ = find_statements(parse_cells(dump("import no_such_library.part")))
+    assert worker.find_missing([*statements, *added], module) == "ModuleNotFoundError: no_such_library.part in cell 1"
 
 
 # ---------------------------------------------------------------------------------------------------------- choosing

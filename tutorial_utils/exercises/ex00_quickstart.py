@@ -895,7 +895,7 @@ def ask_once(attempt, logits, image, classes):
     """Observe how the model was asked, and what comes back."""
     model = Witness(logits)
     result = attempt(model, image, classes)
-    shape, training, grads = model.asked[-1] if model.asked else ("nothing", None, None)
+    shape, training, grads = model.asked[-1] if model.asked else (Words("nothing: it was not called"), None, None)
     return {
         "the shape of what the model got": shape,
         "the mode in which the model was asked": Words("training" if training else "evaluation"),

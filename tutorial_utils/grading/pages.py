@@ -23,7 +23,7 @@ COMMONEST = 3  # replies of an exercise that the page of the class shows
 SQUARE = 14  # units of the picture for one exercise of one learner
 STYLE = """\
 body { max-width: 60rem; margin: 0 auto; padding: 1rem; font: 1rem/1.5 system-ui, sans-serif; color: #222; }
-h2 { margin-top: 2rem; } ol, ul { padding-left: 1.2rem; } li { overflow-wrap: anywhere; }
+h2 { margin-top: 2rem; } ol, ul { padding-left: 1.2rem; } h3, li { overflow-wrap: anywhere; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .3rem 0 1rem; padding: .5rem; background: #f5f5f5; }
 .mark { display: inline-block; width: .8em; height: .8em; margin-right: .3em; border: 1px solid #999; }
 .bar { display: flex; height: .8rem; border: 1px solid #999; } .bar span { display: block; }
@@ -129,12 +129,17 @@ def show_exercise(key: str, works: Sequence[Work]) -> str:
             replies[alike] += 1
             shown.setdefault(alike, result.replies.get(key, ""))
     items = "".join(
-        f"<li>{count} ×: {escape(shown[alike])}</li>\n" for alike, count in replies.most_common(COMMONEST) if alike
+        f"<li>{count} ×: {show_reply(shown[alike])}</li>\n" for alike, count in replies.most_common(COMMONEST) if alike
     )
     return (
         f"<h3>{escape(key)}</h3>\n<p>{counts['correct']} solved, {tried} tried, {counts['not reached']} not reached, "
         f'{without} not attempted</p>\n<div class="bar">{bar}</div>\n<ul>\n{items}</ul>'
     )
+
+
+def show_reply(reply: str) -> str:
+    """Return a reply as HTML, its code in the letters of code."""
+    return re.sub("`(.+?)`", r"<code>\1</code>", escape(reply))
 
 
 def unify(reply: str) -> str:

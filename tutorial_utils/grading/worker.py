@@ -75,7 +75,7 @@ def grade(job: Job, exercises: Exercises) -> dict[str, Any]:
         else:
             outcome, reply = "not attempted", "Not attempted yet."
         outcomes[name] = outcome, reply
-    cause = next(filter(None, [find_missing(statements), *firsts]), "")
+    cause = next(filter(None, [find_missing(statements, job["module"]), *firsts]), "")
     suspicion = [f"flagged: {'; '.join(flagged)}"] if flagged else []
     return {"outcomes": outcomes, "remarks": [*filter(None, [cause]), *notes, *suspicion]}
 
@@ -99,10 +99,10 @@ def of_lesson(statement: Statement, module: str) -> bool:
     return ast.dump(statement.node) in lesson(module)
 
 
-def find_missing(statements: Sequence[Statement]) -> str:
-    """Return the first import of a module that is not installed here, as an error of its cell, or nothing."""
+def find_missing(statements: Sequence[Statement], module: str) -> str:
+    """Return the learner's first import of what is not installed here, as an error of its cell, or nothing."""
     for statement in statements:
-        if isinstance(statement.node, IMPORTS) and statement.cell.kind == "code":
+        if isinstance(statement.node, IMPORTS) and statement.cell.kind == "code" and not of_lesson(statement, module):
             node = statement.node
             name = node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name
             if name and not getattr(node, "level", 0) and not is_installed(name.partition(".")[0]):
