@@ -225,7 +225,7 @@ def test_a_batch_has_the_chosen_samples_first_apart_and_then_together():
     data_set, sample_2, sample_0 = [1, 2, 7, 3, 4, 8, 5, 6, 9], [5, 6, 9], [1, 2, 7]
     assert numbers(figure) == [0, 1, 2, *data_set, 2, *sample_2, 0, *sample_0, 5, 6, 1, 2, 9, 7]
     assert cells(figure) == [0, 0, 2] * 3 + [1, 0, 0, 2] * 2 + [0] * 4 + [2] * 2
-    assert texts(figure)[-7:] == ["(2, 2) (2,)", "data set", "indices", "samples", "choose", "fetch", "collate"]
+    assert texts(figure)[-7:] == ["batch (2, 2), (2,)", "data set", "indices", "samples", "choose", "fetch", "collate"]
 
 
 def test_parts_are_as_long_as_their_numbers_of_samples():
@@ -265,7 +265,7 @@ def test_a_pipeline_says_of_each_stage_what_it_is_its_size_dtype_and_range_with_
     figure = diagrams.draw_pipeline({"photo": photo, "Normalize": tensor})
     assert texts(figure) == [
         *("photo", "PIL image\n(4, 2)\nuint8\n0 to 255"),
-        *("Normalize", "tensor\n(1, 1, 2)\nfloat32\n-0.50 to 2.00"),
+        *("Normalize", "tensor\n(1, 1, 2)\nfloat32\n−0.50 to 2.00"),
     ]
     assert len(patches(figure, FancyArrowPatch)) == 1
     wide, narrow = (image.get_extent() for image in figure.axes[0].images)

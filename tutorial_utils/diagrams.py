@@ -541,7 +541,12 @@ def draw_batch(features: Tensor, labels: Tensor, chosen: Sequence[int]) -> Figur
             _draw_table(axes, table[[index]], fetched, y, tints[[index]])
         _draw_table(axes, table[chosen, :-1], batch, high, tints[chosen])
         _draw_table(axes, table[chosen, -1:], right - WIDE, high, tints[chosen, -1:])
-        _write(axes, ((batch + right) / 2, high - 0.2), f"{_shape(features[chosen])} {_shape(labels[chosen])}", "black")
+        _write(
+            axes,
+            ((batch + right) / 2, high - 0.2),
+            f"batch {_shape(features[chosen])}, {_shape(labels[chosen])}",
+            "black",
+        )
         centres = (left + wide / 2, picked + WIDE / 2, fetched + wide / 2)
         for title, x in zip(("data set", "indices", "samples"), centres, strict=True):
             _write(axes, (x, 0.2), title, "black")
@@ -648,7 +653,7 @@ def draw_pipeline(stages: Mapping[str, "Image.Image | Tensor"]) -> Figure:
             axes.text(1.3 * x, 0.75, name, ha="center", weight="bold", fontsize=9)
             kind, size = ("tensor", f"{tuple(stage.shape)}") if isinstance(stage, Tensor) else ("PIL image", stage.size)
             dtype = f"{stage.dtype}".removeprefix("torch.") if isinstance(stage, Tensor) else f"{image.dtype}"
-            extent = f"{low} to {top}" if "int" in dtype else f"{low:.2f} to {top:.2f}"
+            extent = f"{low} to {top}" if "int" in dtype else f"{low:.2f} to {top:.2f}".replace("-", "−")
             lines = f"{kind}\n{size}\n{dtype}\n{extent}"
             axes.text(1.3 * x, -0.65, lines, ha="center", va="top", fontsize=9, linespacing=1.4)
             if x:

@@ -713,8 +713,8 @@ def plot_curves(
         axes.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.02), xscale="log" if log else "linear")
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter("{x:g}")
-        if not log:
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        marks = sorted({x for points in curves.values() for x in points})
+        axes.set_xticks(marks[:: max(1, -(-len(marks) // 8))])  # where points are, if they are few
         _label_percent(axes, "y")
         figure.legend(loc="outside right center", frameon=False)
     return figure
