@@ -21,6 +21,7 @@ PLUMBING = {
     "pick_device",
     "show_images",
     "plot_bars",
+    "plot_bends",
     "plot_change",
     "plot_confusion",
     "plot_curves",

@@ -16,6 +16,7 @@ from tutorial_utils.models import NeuralNetwork
 from tutorial_utils.plots import (
     draw_graph,
     plot_bars,
+    plot_bends,
     plot_change,
     plot_confusion,
     plot_contours,
@@ -41,6 +42,7 @@ FIGURES = {
     "show_images": lambda: show_images(torch.ones(5, 1, 28, 28), list("abcde")),
     "plot_history": lambda: plot_history(HISTORY),
     "plot_layers": lambda: plot_layers({"default": [1.0, 0.1], "He": [1.0, 0.9]}, "standard deviation"),
+    "plot_bends": lambda: plot_bends(torch.arange(3), {"bent": torch.tensor([0, 1, 1])}, torch.ones(1), torch.ones(1)),
     "plot_softmax": lambda: plot_softmax(torch.tensor([0.0, 2.0]), ["cat", "dog"]),
     "plot_steps": lambda: plot_steps({"first": [0.0, 2.8, 2.9], "second": torch.zeros(60)}, "w", target=3),
     "plot_descent": lambda: plot_descent(torch.square, {"lr 1": [3.0, -3.0, 3.0], "lr 0.5": [3.0, 0.0]}, "w"),
@@ -611,3 +613,12 @@ def test_curves_run_through_their_points_and_a_dashed_one_has_the_colour_of_its_
     assert list(lines[0].get_ydata()) == [0.25, 0.75]
     assert figure.axes[0].get_xscale() == "linear"
     assert plot_curves({"a": points}, "learning rate", "accuracy", log=True).axes[0].get_xscale() == "log"
+
+
+def test_lines_have_the_colours_of_the_course_and_a_dot_at_each_bend():
+    x = torch.tensor([[0.0], [1.0], [2.0]])
+    figure = plot_bends(x, {"straight": x, "bent": (x - 1).relu()}, torch.tensor([[1.0]]), torch.tensor([[0.0]]))
+    straight, bent, dots = figure.axes[0].lines
+    assert [straight.get_color(), bent.get_color(), dots.get_color()] == [BLUE, ORANGE, "black"]
+    assert list(bent.get_ydata()) == [0, 0, 1]
+    assert (list(dots.get_xdata()), list(dots.get_ydata())) == ([1], [0])

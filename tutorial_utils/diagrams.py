@@ -349,7 +349,7 @@ def draw_window(picture: Tensor, kernel: Tensor, results: Sequence[float]) -> Fi
                     words = f"{pixel:g} × {float(kernel[row, column - place]):g}" if inside else f"{pixel:g}"
                     colour = "black" if pixel > 0.5 else "white"
                     middle = (left + column + 0.5, 0.5 - row)
-                    axes.text(*middle, words.replace("-", "−"), ha="center", va="center", fontsize=8, color=colour)
+                    axes.text(*middle, words.replace("-", "−"), ha="center", va="center", fontsize=7, color=colour)
             window = Rectangle((left + place, 1 - height), reach, height, fill=False, edgecolor=ORANGE, linewidth=3)
             axes.add_patch(window)
             below = (left + place + reach / 2, 0.8 - height)

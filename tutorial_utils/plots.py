@@ -534,7 +534,7 @@ def _spread_heads(
     heads = {}
     for node in {edge[1] for edge in routes}:
         edges = sorted((edge for edge in routes if edge[1] is node), key=lambda edge: places[routes[edge][-2]][0])
-        space = min(0.3, (widths[node] - 0.25) / len(edges))
+        space = min(0.3, (widths[node] - 0.12) / len(edges))
         for place, edge in enumerate(edges):
             heads[edge] = places[node][0] + space * (place - (len(edges) - 1) / 2)
     return heads
@@ -606,6 +606,19 @@ def plot_layers(curves: Mapping[str, Sequence[float]], ylabel: str) -> Figure:
     return figure
 
 
+def plot_bends(x: Tensor, lines: Mapping[str, Tensor], bends: Tensor, heights: Tensor) -> Figure:
+    """Return a figure of lines over `x`, and a black dot at each of the `bends`, at its height."""
+    with course_style():
+        figure = Figure(figsize=(5.5, 3), layout="constrained")
+        axes = figure.subplots()
+        for name, y in lines.items():
+            axes.plot(x.flatten(), y.flatten(), linewidth=2, label=name)
+        axes.plot(bends.flatten(), heights.flatten(), "o", color="black", markersize=4, label="bends")
+        axes.set(xlabel="input", ylabel="output")
+        figure.legend(loc="outside right center", frameon=False)
+    return figure
+
+
 def plot_tangent(f: Callable[[Tensor], Tensor], x: float, nudge: float, xlabel: str, ylabel: str) -> Figure:
     """Return a figure of `f` around `x`: the curve, the secant from `x` to `x + nudge`, and the tangent at `x`.
 
@@ -652,7 +665,7 @@ def plot_path(f: Callable[[Tensor], Tensor], places: Sequence[Tensor], xlabel: s
     path = torch.stack([place.detach() for place in places])  # (steps + 1, 2)
     margin = 0.25 * (path.amax(0) - path.amin(0)).max()
     low, high = path.amin(0) - margin, path.amax(0) + margin
-    across, up = torch.linspace(low[0], high[0], 40), torch.linspace(low[1], high[1], 40)
+    across, up = torch.linspace(low[0], high[0], 30), torch.linspace(low[1], high[1], 30)
     heights = [[f(torch.stack([first, second])).item() for first in across] for second in up]
     with course_style({"axes.grid": False}):
         figure = Figure(figsize=(6.2, 4.2), layout="constrained")
@@ -667,6 +680,7 @@ def plot_path(f: Callable[[Tensor], Tensor], places: Sequence[Tensor], xlabel: s
             textcoords="offset points",
             ha="center",
             color=ORANGE,
+            bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none"},
         )
         axes.set(xlabel=xlabel, ylabel=ylabel, aspect="equal")  # or right angles look slanted
     return figure
