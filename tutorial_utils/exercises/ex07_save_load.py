@@ -841,7 +841,7 @@ is_safe.mistakes(
         "that is True for a single thing to refuse; there may be none": lambda path: (
             len(get_unsafe_globals_in_checkpoint(path)) == 1
         ),
-        "loading the file executes what is in it, before you know; `get_unsafe_globals_in_checkpoint` only looks": (
+        "with `weights_only=False`, loading executes what is in the file, before you know; `True` refuses it": (
             can_load(weights_only=False)
         ),
         "that is how many things would be refused; True or False is asked for": lambda path: len(
