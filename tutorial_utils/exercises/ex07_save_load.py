@@ -1047,7 +1047,7 @@ def write_to_path(path, model, loss, best):
 
 keep_best.mistakes(
     {
-        "nothing was saved; the state dict belongs into the file if the loss is lower": keep_with(
+        "nothing was saved; the state dict belongs in the file if the loss is lower": keep_with(
             lambda loss, best: False, lower
         ),
         "your code has written the file every time; it should do so only for a lower loss": keep_with(
