@@ -468,7 +468,7 @@ def draw_moments(files: Mapping[str, Sequence[int | None]], moments: Sequence[st
     with course_style():
         figure, axes = _make_canvas(7.0, 0.9 + 0.8 * len(files))
         for column, moment in enumerate(moments):
-            axes.text(column, -0.65, moment, ha="center", va="center", linespacing=1.4)
+            axes.text(column, -0.6, moment, ha="center", va="baseline", linespacing=1.4)
         for row, (name, sizes) in enumerate(files.items()):
             axes.text(-0.6, row, name, ha="right", va="center", family="monospace")
             axes.plot((-0.5, len(moments) - 0.5), (row, row), color="#bbbbbb", linewidth=1, zorder=0)

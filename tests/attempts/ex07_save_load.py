@@ -2,6 +2,7 @@
 
 import copy
 import io
+import pickle
 import shutil
 from collections import OrderedDict
 from pathlib import Path
@@ -219,6 +220,22 @@ def is_safe_by_loading(path):
         return False
     else:
         return True
+
+
+def is_safe_on_meta(path):
+    safe = True
+    try:
+        torch.load(path, weights_only=True, map_location="meta")
+    except pickle.UnpicklingError:
+        safe = False
+    return safe
+
+
+def is_safe_in_todays_format(path):
+    try:
+        return not get_unsafe_globals_in_checkpoint(path)
+    except ValueError:
+        return False
 
 
 def is_safe_if_it_loads(path):
@@ -541,9 +558,8 @@ RIGHT = {
         "parameters and buffers": match_with_parameters_and_buffers,
     },
     "is_safe": {
-        "not": lambda path: not get_unsafe_globals_in_checkpoint(path),
-        "len": lambda path: len(get_unsafe_globals_in_checkpoint(path)) == 0,
-        "by loading": is_safe_by_loading,
+        "any error": is_safe_by_loading,
+        "on meta": is_safe_on_meta,
     },
     "keep_best": {
         "by renaming": keep_by_renaming,
@@ -609,6 +625,8 @@ WRONG = {
     },
     "is_safe": {
         "wrong error": (is_safe_if_it_loads, "Weights only load failed"),
+        "a look": (lambda path: not get_unsafe_globals_in_checkpoint(path), "cannot look into a file of before ZIP"),
+        "a look, or no": (is_safe_in_todays_format, "in the format before ZIP, your result is False"),
         "the suffix": (lambda path: path.suffix == ".pt", "that is True whatever the file is"),
         "no return": (lambda path: None, "is a `return` missing"),
         "by size": (lambda path: Path(path).stat().st_size > 1500, "your result is"),

@@ -9,7 +9,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from tutorial_utils.exercises.cases import case
-from tutorial_utils.exercises.compare import Words, find_difference, show
+from tutorial_utils.exercises.compare import Words, find_difference, show, state
 from tutorial_utils.exercises.exercise import exercise
 from tutorial_utils.exercises.observe import gradients, in_training, numbers, take_apart
 from tutorial_utils.exercises.rules import keeps_arguments, without_calls, without_loop
@@ -1342,13 +1342,13 @@ def add_once(predictions, labels, size):
 # ------------------------------------------------------------------------------------------- a hunt for silent bugs
 
 TELLS = {  # what is seen of each run and of no other; `tests/test_hunt.py` measures it
-    "A": "its first loss is near ln 64 = 4.16, and not near ln 10 = 2.30. Of what are there 64",
+    "A": "its first loss is near ln 64 = 4.16, and not near ln 10 = 2.30. Of what are there 64?",
     "B": "the gradient of one of its layers is 0",
     "C": "it learns its training images, and nearly all its answers on the validation images are wrong",
     "D": "its first loss is near ln 10; after one step on the same batch, the loss is far above it",
     "E": "two answers to the same image differ",
     "F": "its loss on one batch falls, and stays above 1.46",
-    "G": "it fits one batch to a loss of nearly 0, and then names a few classes only. Which labels are in its batches",
+    "G": "it fits one batch to a loss of nearly 0, and then names a few classes only. Which labels are in its batches?",
     "H": "on one batch its loss falls at first, and then jumps about; the weights swing",
     "I": "only one number differs: the mean of its training inputs is not 0",
     "J": "its first loss is about 64 times ln 10",
@@ -1366,7 +1366,7 @@ def name_faults(attempt):
         assert number in NUMBERS.values(), f"Run {run} is said to be {show(number)}, expected a number from 1 to 10."
     for run, tell in TELLS.items():
         named = value.get(run, NUMBERS[run])
-        assert named == NUMBERS[run], f"Run {run} is not number {named}: {tell}."
+        assert named == NUMBERS[run], state(f"run {run} is not number {named}", tell)
     return {"what you wrote": Words("a dictionary"), "the runs that it names": sorted(map(str, value))}
 
 

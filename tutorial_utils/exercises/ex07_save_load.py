@@ -4,6 +4,7 @@ import copy
 import io
 import math
 import os
+import pickle
 import re
 import sys
 import tempfile
@@ -768,10 +769,10 @@ load_matching.mistakes(
 # ------------------------------------------------------------------------------------------ a file can run code
 
 
-def look_into(attempt, content):
+def look_into(attempt, content, older=False):
     """Observe the answer for a file with this content, and whether something in it was executed."""
     with make_folder() as folder:
-        torch.save(content, folder / "file.pt")
+        torch.save(content, folder / "file.pt", _use_new_zipfile_serialization=not older)
         CALLS.clear()
         result = attempt(folder / "file.pt")
     return {"the call in the file": Words("made" if CALLS else "not made"), "your result": result}
@@ -779,14 +780,18 @@ def look_into(attempt, content):
 
 @exercise(
     hints=(
-        "One of the functions above looks into a file and loads nothing.",
-        "`get_unsafe_globals_in_checkpoint(path)` is a list of what `weights_only=True` would refuse.",
-        "Compare that list with an empty one, `[]`.",
+        "Ask `torch.load` itself: what happens with `weights_only=True` if it refuses something?",
+        "It raises `pickle.UnpicklingError`: `try`, and return False in `except`.",
+        "Where no error comes, the file is accepted, and the result is True.",
     ),
     observe=look_into,
 )
 def is_safe(path):  # a file -> True or False
-    return get_unsafe_globals_in_checkpoint(path) == []
+    try:
+        torch.load(path, weights_only=True)
+    except pickle.UnpicklingError:
+        return False
+    return True
 
 
 is_safe.example(make_fare().state_dict(), gives=True, name="for a state dict")  # names and tensors alone
@@ -806,6 +811,8 @@ def contents():
     yield case(model.weight, name="for a single parameter")
     yield case([1, "print", (2.5, True)], name="for a list of plain values")
     yield case({}, name="for an empty dictionary")
+    yield case(model.state_dict(), True, name="for a state dict in the format before ZIP")
+    yield case({"weight": Attack()}, True, name="for a file in the format before ZIP that calls a function")
 
 
 def can_load(**options):
@@ -823,6 +830,10 @@ def can_load(**options):
 
 is_safe.mistakes(
     {
+        "`get_unsafe_globals_in_checkpoint` cannot look into a file of before ZIP; `torch.load` with "
+        "`weights_only=True` reads both formats, and raises an error where it refuses": lambda path: (
+            get_unsafe_globals_in_checkpoint(path) == []
+        ),
         "that is the list of what would be refused. Is it empty?": get_unsafe_globals_in_checkpoint,
         "yes and no have changed places; an empty list means that nothing in the file would be refused": lambda path: (
             get_unsafe_globals_in_checkpoint(path) != []
@@ -830,7 +841,7 @@ is_safe.mistakes(
         "that is True for a single thing to refuse; there may be none": lambda path: (
             len(get_unsafe_globals_in_checkpoint(path)) == 1
         ),
-        "loading the file executes what is in it, before you know; `get_unsafe_globals_in_checkpoint` only looks": (
+        "with `weights_only=False`, loading executes what is in the file, before you know; `True` refuses it": (
             can_load(weights_only=False)
         ),
         "that is how many things would be refused; True or False is asked for": lambda path: len(
@@ -839,6 +850,9 @@ is_safe.mistakes(
         "that is True whatever the file is": lambda path: True,
         "`print` is not the only thing to refuse; no other name of Python may be in the list either": lambda path: (
             "builtins.print" not in get_unsafe_globals_in_checkpoint(path)
+        ),
+        "yes and no have changed places; an error means that something in the file is refused": lambda path: (
+            not can_load(weights_only=True)(path)
         ),
         "`weights_only=True` raises an error where it refuses; catch it, and return False": lambda path: (
             [read(path)] != []
@@ -1033,7 +1047,7 @@ def write_to_path(path, model, loss, best):
 
 keep_best.mistakes(
     {
-        "nothing was saved; the state dict belongs into the file if the loss is lower": keep_with(
+        "nothing was saved; the state dict belongs in the file if the loss is lower": keep_with(
             lambda loss, best: False, lower
         ),
         "your code has written the file every time; it should do so only for a lower loss": keep_with(
