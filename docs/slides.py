@@ -255,8 +255,12 @@ def text_height(block: str, size: int) -> int:
     lines = [line for line in block.splitlines() if not line.startswith("|--")]
     if block.startswith("```"):
         return code * (len(lines) - 2) + 10
-    lines = lines if re.match(r"\||> |[-*] |\d+\. ", block) else [" ".join(lines)]
-    high = ROW if block.startswith("|") else high
+    if block.startswith("|"):
+        rows = [[width(cell) for cell in line.strip("| ").split("|")] for line in lines]
+        most = [max(column) for column in zip(*rows, strict=False)]
+        fit = min(1, room / sum(most))  # what is too wide for its column goes on on another line
+        return ROW * sum(max(ceil(cell / wide / fit) for cell, wide in zip(row, most, strict=False)) for row in rows)
+    lines = lines if re.match(r"> |[-*] |\d+\. ", block) else [" ".join(lines)]
     return high * sum(ceil(width(line) / room) for line in lines) + (10 if block.startswith(">") else 0)
 
 
@@ -289,9 +293,6 @@ def prepare(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-# ----------------------------------------------------------------------------------------------------------- the deck
-
-
 def arrange(notebook: NotebookNode, hints: Mapping[str, Sequence[str]], chinese: bool = False) -> NotebookNode:
     """Return a notebook whose cells say where they stand in the slides, as nbconvert wants it."""
     arranged: list[NotebookNode] = []
@@ -308,8 +309,7 @@ def arrange(notebook: NotebookNode, hints: Mapping[str, Sequence[str]], chinese:
         for cell, kind in cells:
             metadata = {**cell.metadata, "slideshow": {"slide_type": kind}}
             arranged.append(NotebookNode(cell, metadata=NotebookNode(metadata), id=f"cell-{len(arranged)}"))
-    title = first.heading.removeprefix("# ")
-    metadata = {"title": title, "language_info": {"name": "python"}, "lang": "zh" if chinese else "en"}
+    metadata = {"title": first.heading[2:], "language_info": {"name": "python"}, "lang": "zh" if chinese else "en"}
     return new_notebook(cells=arranged, metadata=metadata)
 
 

@@ -27,7 +27,7 @@ LOOK = """() => {
         return box.left < frame.left || box.right > frame.right || box.bottom > frame.bottom;
     });
     const boxes = [page, ...page.querySelectorAll(".input, .output_wrapper")];
-    const cut = boxes.some(box => box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight);
+    const cut = boxes.some(box => box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1);
     return {
         titles: [...page.querySelectorAll("h1, h2, h3")].map(title => [...title.childNodes].filter(
             node => node.nodeName !== "SMALL").map(node => node.textContent).join("").trim()),
@@ -143,12 +143,12 @@ def test_two_questions_on_a_slide_come_one_after_the_other(make_deck):
 
 
 def test_where_a_slide_has_no_room_for_the_answer_it_comes_on_the_next_one_without_the_code(make_deck):
-    source = "\n".join(f"print({number})" for number in range(25))
-    printed = "\n".join(f"printed {number}" + "." * 110 for number in range(25))
+    source = "\n".join(f"print({number})" for number in range(20))
+    printed = "\n".join(f"printed {number}" + "." * 90 for number in range(20))
     question, answer = make_deck("## Much\n\n> **Predict.** What?", code(source, printed), "That.")[2:]
-    assert "print(24)" in question.text
+    assert "print(19)" in question.text
     assert not question.select(".output_wrapper")
-    assert "printed 24" in answer.text
+    assert "printed 19" in answer.text
     assert not answer.select(".input, .fragment")
 
 
@@ -265,7 +265,7 @@ def test_a_click_below_the_question_and_its_code_shows_the_output_and_the_answer
     assert len(questions) == "\n".join(read_texts(name)).count("> **Predict.**") > 0
     with_code = 0
     for page, question in questions:
-        assert not any("assert " in code.text for code in page.select(".input"))
+        assert not any(re.search(r"^assert ", code.text, re.MULTILINE) for code in page.select(".input pre"))
         clicks = find_clicks(question)
         cell = question.find_next(class_="code_cell")
         while cell.find_parent(class_="page") is page and not cell.select(".output_wrapper"):
@@ -279,7 +279,7 @@ def test_a_click_below_the_question_and_its_code_shows_the_output_and_the_answer
                 assert find_clicks(later) > clicks
         else:  # there was no room: the output is on a slide after this one, without the code
             assert cell.find_parent(class_="page") in pages[pages.index(page) + 1 : pages.index(page) + 3]
-            assert not cell.select(".input") or question.find_next(class_="code_cell") is cell
+            assert not {code.text for code in cell.select(".input")} & {code.text for code in page.select(".input")}
     assert with_code > len(questions) / 2
 
 
@@ -316,7 +316,7 @@ def test_a_deck_does_not_name_the_machine_that_made_it(name):
 
 @site
 def test_the_speaker_view_shows_the_notes_the_slide_and_the_next_one_as_slides(open_page, slides):
-    page = open_page(f"{slides}{NOTEBOOKS[0].stem}.html#/3")
+    page = open_page(f"{slides}{NOTEBOOKS[0].stem}.html#/2")
     page.wait_for_function("Reveal.isReady()")
     with page.expect_popup() as popup:
         page.keyboard.press("s")
@@ -324,7 +324,7 @@ def test_the_speaker_view_shows_the_notes_the_slide_and_the_next_one_as_slides(o
     popup.value.locator(".speaker-controls-notes .value").get_by_text("Ask, and wait").wait_for()
     frames = popup.value.frames[1:]
     for frame in frames:
-        frame.wait_for_function("Reveal.isReady() && Reveal.getIndices().h === 3")
+        frame.wait_for_function("Reveal.isReady() && Reveal.getIndices().h >= 2")
     assert min(frame.evaluate("innerWidth") for frame in frames) < 600
     present, upcoming = [frame.evaluate("[Reveal.getIndices().v, Reveal.getIndices().f]") for frame in frames]
     assert present != upcoming
@@ -350,4 +350,6 @@ def test_on_a_phone_a_deck_is_a_page_as_wide_as_the_window(open_page, slides, na
     width, height = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
     assert width == 390
     assert height > 10_000
+    boxes = page.locator(".input, .output_wrapper")
+    assert boxes.evaluate_all("boxes => boxes.filter(box => box.scrollWidth > box.clientWidth + 1).length") == 0
     assert page.locator("aside.notes").first.is_hidden()
