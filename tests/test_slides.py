@@ -289,6 +289,15 @@ def find_clicks(element):
 
 
 @site
+@each_deck
+def test_the_set_up_with_its_versions_takes_one_slide(name):
+    assert [page.h2.text for page in read(name).select(".page") if page.h2 and "Set-up" in page.text].count(
+        "Set-up"
+    ) == 1
+    assert sum("{torch.__version__}" in page.text for page in read(name).select(".page")) == 1
+
+
+@site
 def test_a_class_gets_through_all_decks_with_at_most_450_slides():
     assert sum(len(read(path.stem).select(".page")) for path in NOTEBOOKS) <= 450
 
