@@ -1,14 +1,17 @@
 """The notebooks as slides for a class: `make slides` writes a reveal.js deck of each, with outputs, to build/slides.
 
-What goes where is a rule, not a second text. Each section is a column of slides. A **Predict** gets one slide with the
-question and the code, and one below it with the output and the answer. An exercise gets a slide without its help. Of a
-long paragraph the slide shows what leads on and the new terms; the speaker notes have all of it.
+What goes where is a rule, not a second text: each section is a column of slides, which have all that it says. Of a
+**Predict**, the first click shows the question and the code, the next one the output and the answer. An exercise has a
+slide of its own, without its help. What a cell's metadata skip, and what it only checks, is left out.
 """
 
+import ast
 import re
 import shutil
+import sys
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -27,33 +30,27 @@ from traitlets.config import Config
 from docs.execute import ROOT, executed_notebooks
 from tutorial_utils.exercises.catalogue import find_exercises, find_modules
 
-OUTPUT = ROOT / "build" / "slides"
 DECKS = ROOT / "docs" / "_decks"
-ROOM = 585  # pixels below a slide's heading, out of 720
-LINE, CODE_LINE, LONG_CODE_LINE, ROW, GAP = 33, 25, 22, 34, 14  # heights in pixels; docs/_decks/deck.css sets the same
-CHARACTERS = 92  # Latin letters in a line of text; a Chinese character takes the room of two
-WIDE, CODE_WIDTH = 1168, 11.5  # pixels: a slide between its margins, a letter of code
-FIGURE = 380  # the height that a figure has at least, or its own if that is less
-ZOOM = 1.3  # figures are drawn for a page; a class sits farther away
-LONG = 45  # words: a paragraph with more is shortened
+ROOM = 660  # pixels below a slide's heading, out of 720
+# By the size of a slide's code: the heights of a line of text and of code, and the Latin letters in a line of text, of
+# which a Chinese character takes the room of two. docs/_decks/deck.css sets the same.
+SIZES = {24: (31, 28, 92), 21: (29, 25, 100), 19: (26, 23, 110), 17: (26, 20, 110)}
+ROW, GAP = 30, 8  # pixels: the height of a table's row, and what is between two cells
+WIDE, LETTER = 1168, 0.603  # pixels: a slide between its margins; the width of a letter of code, by its size
+FIGURE = 340  # the height that a figure has at least, or its own if that is less
+LONG = 32  # lines of code: a cell with more goes on on another slide
+ZOOM = 1.2  # figures are drawn for a page; a class sits farther away
 RECALL = "**Hide the right columns,** and ask for what stands there."
 WAIT = "**Ask, and wait.** Everybody writes down a guess before you go on."
 
 
 @dataclass
-class Step:
-    """What stands around a piece of code: the text that leads to it, the code, and what is said about its output."""
+class Part:
+    """A heading with its Markdown, such as "## The loss", the cells below it, and what only the speaker sees."""
 
-    heading: str  # with its Markdown: "## The loss"
-    lead: list[str] = field(default_factory=list)
-    code: list[NotebookNode] = field(default_factory=list)
-    answer: list[str] = field(default_factory=list)
+    heading: str
+    cells: list[NotebookNode] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-    @property
-    def asks(self) -> bool:
-        """True if the class is to predict what comes out."""
-        return any(is_question(block) for block in self.lead)
 
     @property
     def is_exercise(self) -> bool:
@@ -61,78 +58,59 @@ class Step:
         return self.heading.startswith("### Exercise")
 
 
-@dataclass
-class Slide:
-    """A heading, the cells below it, and the speaker notes."""
-
-    heading: str
-    cells: list[NotebookNode]
-    notes: list[str]
+# ------------------------------------------------------------------------------------------- from a notebook to parts
 
 
-# ------------------------------------------------------------------------------------------- from a notebook to steps
+def find_parts(notebook: NotebookNode, chinese: bool) -> list[Part]:
+    """Return what stands below each heading, in order, text cut into paragraphs; `chinese`: without English ones."""
+    cells = [cell for cell in notebook.cells if not is_help(cell) and not is_check(cell)]
+    parts: list[Part] = []
+    for cell, below in zip_longest(cells, cells[1:]):
+        if is_code(cell):
+            parts[-1].cells += [] if is_skipped(cell) else find_steps(cell, parts[-1])
+            continue
+        spoken = is_skipped(cell) or (below is not None and is_skipped(below))
+        for block in cell.source.split("\n\n"):
+            if re.match("##? |### Exercise", block):
+                parts.append(Part(block))
+                continue
+            if parts[-1].is_exercise and any(map(is_code, parts[-1].cells)):
+                parts.append(Part(next(part.heading for part in reversed(parts) if not part.is_exercise)))
+            if (spoken or chinese) and not re.match(r"[#|]|> [\u3000-\uffff]", block):
+                parts[-1].notes.append(block)
+            else:
+                parts[-1].cells.append(as_text(block))
+    return parts
 
 
-def find_steps(notebook: NotebookNode) -> list[Step]:
-    """Return the notebook's steps in their order, without what only a learner at a keyboard needs."""
-    cells = [cell for cell in notebook.cells if not is_help(cell)]
-    steps: list[Step] = []
-    for above, cell, below in zip([None, *cells], cells, [*cells[1:], None], strict=False):
-        if is_skipped(cell):
-            if is_code(cell) and not is_code(above) and not is_skipped(above) and not steps[-1].code:
-                steps[-1].notes, steps[-1].lead = steps[-1].notes + steps[-1].lead, []  # for the speaker
-        elif is_code(cell):
-            add_code(steps, cell)
-        else:
-            leads = below is not None and is_code(below) and not is_skipped(below)
-            add_text(steps, cell.source.split("\n\n"), leads)
-    return steps
+def find_steps(cell: NotebookNode, part: Part) -> Iterator[NotebookNode]:
+    """Yield what a class sees of a cell of code; below a question, what it sees later comes in a cell of its own."""
+    source = cell.source if part.is_exercise else without_checks(cell.source)
+    above = [other for other in part.cells if not is_code(other) or other.outputs]  # a question may ask about two cells
+    asked = above and is_question(above[-1])
+    while source.count("\n") >= LONG:
+        cut = source.rindex("\n\n", 0, source.replace("\n", " ", LONG).index("\n"))
+        yield NotebookNode(cell, source=source[:cut], outputs=[])
+        source = source[cut:].strip("\n")
+    yield NotebookNode(cell, source=source, outputs=[] if asked or part.is_exercise else cell.outputs)
+    if asked and cell.outputs:
+        yield NotebookNode(cell, source="", metadata=NotebookNode(cell.metadata, asked=source))
 
 
-def add_code(steps: list[Step], cell: NotebookNode) -> None:
-    """Add a cell of code to the last of the steps, or to a new one if that has its answer."""
-    if steps[-1].answer:
-        steps.append(Step(steps[-1].heading))
-    steps[-1].code.append(cell)
+def without_checks(source: str) -> str:
+    """Return the code without what checks the text, which would tell the answer to a question."""
+    lines = source.splitlines()
+    for statement in reversed(ast.parse(source).body if "assert" in source else []):
+        if checks(statement):
+            del lines[statement.lineno - 1 : statement.end_lineno]
+    return "\n".join(lines).rstrip()
 
 
-def add_text(steps: list[Step], blocks: list[str], leads: bool) -> None:
-    """Add the paragraphs of a text: what belongs to the code above to the last of the steps, the rest as a new one."""
-    cut = 0
-    if steps and steps[-1].code and not steps[-1].is_exercise:
-        cut = find_lead(blocks, steps[-1].asks and not steps[-1].answer, leads)
-        steps[-1].answer += blocks[:cut]
-    if cut == len(blocks):
-        return
-    if blocks[cut].startswith("#"):
-        steps.append(Step(blocks[cut], blocks[cut + 1 :]))
-    else:
-        steps.append(Step(find_heading(steps), blocks[cut:]))
-
-
-def find_heading(steps: list[Step]) -> str:
-    """Return the heading that holds for what comes after `steps`: the last one, or after an exercise the section's."""
-    if steps and not steps[-1].is_exercise:
-        return steps[-1].heading
-    return next((step.heading for step in reversed(steps) if not step.heading.startswith("### ")), "")
-
-
-def find_lead(blocks: list[str], asked: bool, leads: bool) -> int:
-    """Return where, in a text below code, the part begins that belongs to what comes next.
-
-    Args:
-        blocks: the paragraphs of the text.
-        asked: the class was to predict what the code above does, so at least the first paragraph is the answer.
-        leads: there is code right below.
-    """
-    for position, block in enumerate(blocks):
-        if block.startswith("#"):
-            return position
-        if is_question(block):
-            return max(position - 1, asked) if position and is_prose(blocks[position - 1]) else position
-    if leads and is_prose(blocks[-1]) and (len(blocks) > 1 or blocks[-1].endswith(":")):
-        return len(blocks) - 1
-    return len(blocks)
+def checks(statement: ast.stmt) -> bool:
+    """Return True for an assert, a call such as `assert_close(…)`, and a loop over those."""
+    body = getattr(statement, "body", [])
+    asserts = isinstance(statement, ast.Expr) and "assert" in ast.unparse(statement).partition("(")[0]
+    return isinstance(statement, ast.Assert) or asserts or (isinstance(statement, ast.For) and all(map(checks, body)))
 
 
 def is_code(cell: NotebookNode) -> bool:
@@ -141,7 +119,7 @@ def is_code(cell: NotebookNode) -> bool:
 
 
 def is_skipped(cell: NotebookNode) -> bool:
-    """Return True for what a learner needs and a class need not see; its metadata say so, as other tools know it."""
+    """Return True for what a class need not see; its metadata say so, as other tools know it."""
     return cell.metadata.get("slideshow", {}).get("slide_type") == "skip"
 
 
@@ -150,109 +128,140 @@ def is_help(cell: NotebookNode) -> bool:
     return is_code(cell) and all(line.startswith("# ex.") for line in cell.source.splitlines())
 
 
-def is_question(block: str) -> bool:
+def is_check(cell: NotebookNode) -> bool:
+    """Return True for code that checks what the text says and shows nothing; half of it may lead to that."""
+    if not is_code(cell) or "assert" not in cell.source or cell.outputs:
+        return False
+    checking = [checks(statement) for statement in ast.parse(cell.source).body]
+    return is_skipped(cell) or 2 * sum(checking) >= len(checking)
+
+
+def is_question(cell: NotebookNode) -> bool:
     """Return True for a paragraph that lets you predict something."""
-    return block.startswith("> **Predict.**")
+    return cell.source.startswith("> **Predict.**")
 
 
-def is_prose(block: str) -> bool:
-    """Return True for a paragraph that is no list, table, heading, quotation or block of code."""
-    return re.match(r"[#>|]|[-*] |\d+\. |```|    ", block) is None
+# ---------------------------------------------------------------------------------------------- from parts to slides
 
 
-# ---------------------------------------------------------------------------------------------- from steps to slides
-
-
-def find_slides(steps: list[Step], hints: Mapping[str, Sequence[str]]) -> list[Slide]:
-    """Return the slides of all steps; `hints` are those of each exercise, which its speaker notes list."""
+def find_slides(parts: Sequence[Part], hints: Mapping[str, Sequence[str]]) -> list[Part]:
+    """Return the slides of all parts; `hints` are those of each exercise, which its speaker notes list."""
     slides, notes = [], []
-    for step in steps:
-        if not (step.lead or step.code or step.answer):
-            notes += step.notes  # to the next slide
-            continue
-        new = step_slides(step, hints)
-        new[0].notes = notes + step.notes + new[0].notes
-        notes = []
-        slides += new
+    for part in parts:
+        notes += part.notes  # without a cell, they come with the next slide
+        if part.is_exercise:
+            names = re.findall(r"^ex\.(\w+)\.check", "\n".join(cell.source for cell in part.cells), re.MULTILINE)
+            notes += ["**Hints**, from gentle to telling:", *(f"- {tip}" for name in names for tip in hints[name])]
+        for page in paginate(part.cells):
+            notes += [WAIT] if any(map(is_question, page)) else []
+            notes += [RECALL for cell in page if cell.source.startswith("|") and not any(map(is_code, page))]
+            slides.append(Part(part.heading, page, notes))
+            notes = []
     return slides
 
 
-def step_slides(step: Step, hints: Mapping[str, Sequence[str]]) -> list[Slide]:
-    """Return the slides of one step, at least one."""
-    if step.is_exercise:
-        tips = [f"- {tip}" for cell in step.code for name in find_checks(cell) for tip in hints[name]]
-        notes = ["**Hints**, from gentle to telling:", "\n".join(tips)]
-        return pack(step.heading, [*map(as_text, step.lead), *map(without_outputs, step.code)], notes)
-    lead, answer = [as_text(shorten(block)) for block in step.lead], [as_text(shorten(block)) for block in step.answer]
-    said = [block for block in step.lead if shorten(block) != block]
-    said += [RECALL for block in step.lead if block.startswith("|") and not step.code]  # what was learned, at the end
-    said_after = [block for block in step.answer if shorten(block) != block]
-    if not step.asks:
-        return pack(step.heading, [*lead, *step.code, *answer], said + said_after)
-    told = [block for block in step.answer if not block.startswith("> ")] or ["The output on the next slide."]
-    question = pack(step.heading, [*lead, *map(without_outputs, step.code)], [*said, WAIT, "**The answer:**", *told])
-    with_code = next(i for i, slide in enumerate(question) if is_code(slide.cells[-1]))
-    return question[: with_code + 1] + pack(step.heading, [*step.code, *answer], said_after)
+def number(slides: Sequence[Part], minutes: str) -> Iterator[str]:
+    """Yield the headings of the slides, with "2/3" where there are several of one, and the minutes of an exercise."""
+    total, seen = Counter(slide.heading for slide in slides), Counter[str]()
+    for slide in slides:
+        seen[slide.heading] += 1
+        said = [minutes] if slide.is_exercise else []
+        said += [f"{seen[slide.heading]}/{total[slide.heading]}"] if total[slide.heading] > 1 else []
+        yield slide.heading.replace("### ", "## ") + (f" <small>{' · '.join(said)}</small>" if said else "")
 
 
-def pack(heading: str, cells: list[NotebookNode], notes: list[str]) -> list[Slide]:
-    """Return the cells on as many slides as they need; the first one has the notes."""
-    pages: list[list[NotebookNode]] = []
-    room = 0
-    for cell, following in zip_longest(cells, cells[1:]):
-        needed = height(cell) + GAP
-        leads = following is not None and cell.source.endswith(":")
-        if not pages or needed + (height(following) if leads else 0) > room:
-            pages.append([])
-            room = ROOM
-        pages[-1].append(cell)
-        room -= needed
-    if pages[-1] == cells[-1:] and len(pages) > 1 and len(pages[-2]) > 1 and pages[-2][-1].cell_type == "markdown":
-        pages[-1].insert(0, pages[-2].pop())  # so that the Chinese note is not alone
-    slides = [Slide(heading, page, []) for page in pages]
-    slides[0].notes = notes
-    return slides
+def paginate(cells: Sequence[NotebookNode]) -> list[list[NotebookNode]]:
+    """Return the cells on as few slides as can be, with few breaks where things belong together, in large letters."""
+    best: list[tuple[float, list[list[NotebookNode]]]] = [(0, [])]  # of the first so many cells: what they cost, slides
+    for end in range(1, len(cells) + 1):
+        found: list[tuple[float, list[list[NotebookNode]]]] = []
+        for start in range(end - 1, -1, -1):
+            page, size, free = arrange_page(cells[start:end])
+            if free < 0 and found:
+                break
+            cost = best[start][0] + 1 + list(SIZES).index(size) / 50 + (free / ROOM) ** 2 / 20
+            cost += belong(cells[start - 1], cells[start]) if start else 0
+            found.append((cost, [*best[start][1], page]))
+        best.append(min(found, key=lambda option: option[0]))
+    return best[-1][1]
 
 
-def shorten(block: str) -> str:
-    """Return a paragraph as a slide shows it: whole if short, else its first and last sentence, and new terms."""
-    if not is_prose(block) or len(block.split()) <= LONG:
-        return block
-    first, *others = re.split(r"(?<=[.?!])\s+(?=[A-Z`*])", block)
-    return " ".join([first, *(text for text in others if "**" in text or text == others[-1])])
+def belong(above: NotebookNode, below: NotebookNode) -> float:
+    """Return how much is lost, in slides, where a slide ends between the two cells."""
+    if above.source.endswith(":") or above.source.startswith("#") or is_question(above):
+        return 0.75
+    if "asked" in below.metadata or "asked" in above.metadata:
+        return 0.3  # the question's output and answer
+    return 0.1 if below.source.startswith("> ") and not is_code(above) else 0
 
 
-def height(cell: NotebookNode) -> int:
-    """Return about how many pixels high the cell is on a slide."""
-    if cell.cell_type == "markdown":
-        return text_height(cell.source)
-    tags = cell.metadata.get("tags", [])
-    line = LONG_CODE_LINE if "long" in tags else CODE_LINE
-    code = line * len(cell.source.splitlines()) + 16
-    outputs = sum(output_height(output, line) + 8 for output in cell.outputs)
-    return max(code, outputs) if "beside" in tags else code + outputs
+def arrange_page(cells: Sequence[NotebookNode]) -> tuple[list[NotebookNode], int, int]:
+    """Return the cells of a slide as `mark` does, the size of its code, and how many pixels remain free."""
+    for size in SIZES:
+        page = mark(cells, size)
+        free = ROOM - sum(GAP + height(cell, size) for cell in page)
+        if free >= 0 and all(code_size(cell.source, size)[0] <= WIDE for cell in page if is_code(cell)):
+            break
+    return page, size, free
 
 
-def output_height(output: NotebookNode, line: int) -> int:
-    """Return about how many pixels high an output of a cell is on a slide, with lines of text of that height."""
-    data = output.get("data", {})
+def mark(cells: Sequence[NotebookNode], size: int) -> list[NotebookNode]:
+    """Return the cells of a slide with tags for their looks and with the click that shows them or their outputs."""
+    page: list[NotebookNode] = []
+    click = 0
+    for cell in cells:
+        source, metadata = cell.source, {**cell.metadata, "tags": [*cell.metadata.get("tags", []), f"code{size}"]}
+        click += click > 0 and is_question(cell)
+        metadata["click"] = click
+        if "asked" in cell.metadata and page and page[-1].source == cell.metadata.asked:
+            source, metadata["click"], metadata["answer"] = page.pop().source, click, click + 1
+            click += 1
+        elif "asked" in cell.metadata:
+            metadata["transient"] = {"remove_source": True}  # it stands on the slide before
+        outputs = max([output_size(output, size)[0] for output in cell.get("outputs", [])], default=WIDE)
+        metadata["tags"] += ["beside"] if source and code_size(source, size)[0] + outputs + 24 <= WIDE else []
+        page.append(NotebookNode(cell, source=source, metadata=NotebookNode(metadata)))
+    return page
+
+
+def code_size(source: str, size: int) -> tuple[int, int]:
+    """Return about how many pixels wide and high code or text is in its box; what is too long for a line goes on."""
+    widths = [ceil(len(line) * size * LETTER) + 34 for line in source.splitlines()]
+    return max(widths, default=0), SIZES[size][1] * sum(ceil(wide / WIDE) for wide in widths) + 10
+
+
+def output_size(output: NotebookNode, size: int) -> tuple[int, int]:
+    """Return about how many pixels wide and high an output of a cell is."""
+    data = output.get("data", {"text/plain": output.get("text") or "\n".join(output.get("traceback", []))})
     if "image/png" in data:
-        return min(FIGURE, output.metadata["image/png"]["height"])
+        return output.metadata["image/png"]["width"], min(FIGURE, output.metadata["image/png"]["height"])
     if "text/html" in data:
-        return ROW * data["text/html"].count("<tr")
-    text = output.get("text") or data.get("text/plain") or "\n".join(output.get("traceback", []))
-    return line * sum(ceil(max(1, len(part)) / CHARACTERS) for part in text.splitlines())
+        return WIDE, ROW * data["text/html"].count("<tr")
+    return code_size(data["text/plain"], size)
 
 
-def text_height(block: str) -> int:
-    """Return about how many pixels high a paragraph, a list or a table is on a slide."""
+def height(cell: NotebookNode, size: int) -> int:
+    """Return about how many pixels high the cell is on a slide whose code has that size."""
+    if not is_code(cell):
+        return text_height(cell.source, size)
+    code = code_size(cell.source, size)[1] if cell.source else 0
+    outputs = sum(output_size(output, size)[1] + 4 for output in cell.outputs)
+    return max(code, outputs) if "beside" in cell.metadata.tags else code + outputs
+
+
+def text_height(block: str, size: int) -> int:
+    """Return about how many pixels high a paragraph, a list or a table is."""
+    high, code, room = SIZES[size]
     lines = [line for line in block.splitlines() if not line.startswith("|--")]
-    if block.startswith("|"):
-        return ROW * sum(ceil(width(line) / CHARACTERS) for line in lines)
     if block.startswith("```"):
-        return CODE_LINE * (len(lines) - 2) + 16
+        return code * (len(lines) - 2) + 10
+    if block.startswith("|"):
+        rows = [[width(cell) for cell in line.strip("| ").split("|")] for line in lines]
+        most = [max(column) for column in zip(*rows, strict=False)]
+        fit = min(1, room / sum(most))  # what is too wide for its column goes on on another line
+        return ROW * sum(max(ceil(cell / wide / fit) for cell, wide in zip(row, most, strict=False)) for row in rows)
     lines = lines if re.match(r"> |[-*] |\d+\. ", block) else [" ".join(lines)]
-    return LINE * sum(ceil(width(line) / CHARACTERS) for line in lines) + (16 if block.startswith(">") else 0)
+    return high * sum(ceil(width(line) / room) for line in lines) + (10 if block.startswith(">") else 0)
 
 
 def width(line: str) -> int:
@@ -261,75 +270,62 @@ def width(line: str) -> int:
     return max(1, sum(2 if ord(character) > 0x2E00 else 1 for character in shown))
 
 
-# ---------------------------------------------------------------------------------------------------------- the cells
-
-
 def as_text(block: str) -> NotebookNode:
     """Return a Markdown cell; a link to another notebook leads to its deck."""
     return new_markdown_cell(re.sub(r"(\]\(\w+)\.ipynb\)", r"\1.html)", block))
 
 
-def without_outputs(cell: NotebookNode) -> NotebookNode:
-    """Return the cell as it is before it was run."""
-    return NotebookNode(cell, outputs=[], metadata=NotebookNode())
-
-
-def find_checks(cell: NotebookNode) -> list[str]:
-    """Return the names of the exercises that the cell checks."""
-    return re.findall(r"^ex\.(\w+)\.check", cell.source, re.MULTILINE)
-
-
 def prepare(notebook: NotebookNode) -> NotebookNode:
     """Return the notebook with outputs as slides show them: progress bars at their end, errors without their frames."""
     notebook, _ = CoalesceStreamsPreprocessor(enabled=True).preprocess(deepcopy(notebook), {})
-    for cell in notebook.cells:
-        if not is_code(cell):
-            continue
-        tags = []
+    for cell in filter(is_code, notebook.cells):
+        if "mystnb" in cell.metadata:
+            cell.metadata.alt = cell.metadata.mystnb.image.alt
+            cell.metadata.tags = [*cell.metadata.get("tags", []), "figure"]
         for output in cell.outputs:
             if output.output_type == "error":
                 message = "\n".join(output.traceback).rpartition("\n\n")[2]
                 output.traceback = [message.replace(f"{ROOT}/", "")]
-            if "image/png" in output.get("data", {}):
-                wide, high = figure_size(output.data["image/png"])
-                output.metadata["image/png"] = {"width": round(wide), "height": round(high)}
-                beside = max(map(len, cell.source.splitlines())) * CODE_WIDTH < WIDE - wide - 60
-                tags += ["figure", "beside"] if beside else ["figure"]
-        alternative = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
-        cell.metadata = NotebookNode(cell.metadata, tags=cell.metadata.get("tags", []) + tags)
-        if height(cell) > ROOM:
-            cell.metadata.tags.append("long")  # in smaller letters
-        if alternative:
-            cell.metadata.alt = alternative
+            elif "image/png" in output.get("data", {}):
+                wide, high = Image.open(BytesIO(b64decode(output.data["image/png"]))).size
+                scale = min(ZOOM, WIDE / wide)
+                output.metadata["image/png"] = {"width": round(scale * wide), "height": round(scale * high)}
     return notebook
 
 
-def figure_size(png: str) -> tuple[float, float]:
-    """Return how many pixels wide and high a figure, a PNG in base64, is on a slide."""
-    wide, high = Image.open(BytesIO(b64decode(png))).size
-    scale = min(ZOOM, WIDE / wide)
-    return scale * wide, scale * high
-
-
-# ----------------------------------------------------------------------------------------------------------- the deck
-
-
-def arrange(notebook: NotebookNode, hints: Mapping[str, Sequence[str]]) -> NotebookNode:
+def arrange(notebook: NotebookNode, hints: Mapping[str, Sequence[str]], chinese: bool = False) -> NotebookNode:
     """Return a notebook whose cells say where they stand in the slides, as nbconvert wants it."""
     arranged: list[NotebookNode] = []
     column = None
-    for slide in find_slides(find_steps(prepare(notebook)), hints):
+    first, *parts = find_parts(prepare(notebook), chinese)
+    agenda, minutes = find_agenda(notebook, "分钟" if chinese else "min")
+    slides = find_slides([first, Part("## 安排" if chinese else "## Agenda", [as_text(agenda)]), *parts], hints)
+    for slide, title in zip(slides, number(slides, minutes), strict=True):
         new_column = not slide.heading.startswith("### ") and slide.heading != column
         column = column if slide.heading.startswith("### ") else slide.heading
-        title = slide.heading.replace("### ", "## ")
         cells = [(as_text(title), "slide" if new_column else "subslide"), *((cell, "-") for cell in slide.cells)]
         if slide.notes:
             cells.append((as_text("\n\n".join(slide.notes)), "notes"))
         for cell, kind in cells:
             metadata = {**cell.metadata, "slideshow": {"slide_type": kind}}
             arranged.append(NotebookNode(cell, metadata=NotebookNode(metadata), id=f"cell-{len(arranged)}"))
-    title = notebook.cells[0].source.splitlines()[0].removeprefix("# ")
-    return new_notebook(cells=arranged, metadata={"title": title, "language_info": {"name": "python"}})
+    metadata = {"title": first.heading[2:], "language_info": {"name": "python"}, "lang": "zh" if chinese else "en"}
+    return new_notebook(cells=arranged, metadata=metadata)
+
+
+def find_agenda(notebook: NotebookNode, unit: str) -> tuple[str, str]:
+    """Return a table of the sections with their shares of the notebook's minutes, and the minutes of an exercise."""
+    text = "\n\n".join(cell.source for cell in notebook.cells if not is_code(cell))
+    opening, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
+    reading, exercising = map(int, re.findall(r"(\d+) minutes to read, (\d+)", opening.replace("an hour", "60"))[0])
+    each = f"{round(exercising / max(1, text.count('### Exercise')))} {unit}"
+    words = [len(section.partition("### Exercise")[0].split()) for section in sections]
+    rows = [f"| | {reading} {unit} | {exercising} {unit} |", "|---|---|---|"]
+    for section, count in zip(sections, words, strict=True):
+        tasks = section.count("### Exercise")
+        share = max(1, round(reading * count / sum(words)))
+        rows.append(f"| {section.splitlines()[0]} | {share} {unit} | {f'{tasks} × {each}' if tasks else ''} |")
+    return "\n".join(rows), each
 
 
 def make_exporter() -> SlidesExporter:
@@ -346,24 +342,27 @@ def copy_assets(folder: Path) -> None:
     for name in "LICENSE", "dist/reset.css", "dist/reveal.css", "dist/reveal.js", "plugin/notes/notes.js":
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes((reveal / name).read_bytes())
-    shutil.copy(DECKS / "deck.css", folder)
-    shutil.copy(ROOT / "docs" / "_static" / "favicon.svg", folder)
+    for path in [*DECKS.glob("*.css"), ROOT / "docs" / "_static" / "favicon.svg"]:
+        shutil.copy(path, folder)
 
 
 def main() -> None:
-    """Write a deck of every notebook, and a page that lists them."""
-    shutil.rmtree(OUTPUT, ignore_errors=True)
-    OUTPUT.mkdir(parents=True)
-    copy_assets(OUTPUT / "assets")
+    """Write a deck of every notebook, and a page that lists them; in Chinese with the argument `zh`."""
+    chinese = "zh" in sys.argv[1:]
+    output = ROOT / "build" / ("slides-zh" if chinese else "slides")
+    shutil.rmtree(output, ignore_errors=True)
+    copy_assets(output / "assets")
     exporter, items = make_exporter(), []
     for (name, notebook), module in zip(executed_notebooks().items(), find_modules(), strict=True):
-        deck = arrange(notebook, {key: exercise.hints for key, exercise in find_exercises(module).items()})
+        hints = {key: exercise.hints for key, exercise in find_exercises(module).items()}
+        deck = arrange(notebook, hints, chinese)
         page, _ = exporter.from_notebook_node(deck)
-        (OUTPUT / f"{name}.html").write_text(page, encoding="utf-8")
+        (output / f"{name}.html").write_text(page, encoding="utf-8")
         items.append(f'<li><a href="{name}.html">{deck.metadata.title}</a></li>')
+        print(f"{name}:", page.count('class="page"'), "slides")
     index = (DECKS / "index.html").read_text(encoding="utf-8")
-    (OUTPUT / "index.html").write_text(index.replace("<!-- decks -->", "\n".join(items)), encoding="utf-8")
-    print(f"The slides are in build/slides: open {OUTPUT / 'index.html'}")
+    (output / "index.html").write_text(index.replace("<!-- decks -->", "\n".join(items)), encoding="utf-8")
+    print(f"The slides are in {output.relative_to(ROOT)}: open {output / 'index.html'}")
 
 
 if __name__ == "__main__":
