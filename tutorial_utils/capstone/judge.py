@@ -1,0 +1,102 @@
+"""The judge: runs a learner's scripts through the stages, in order, and says of each what it saw."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tutorial_utils.capstone.faults import Fault
+from tutorial_utils.capstone.stages import STAGES, Stage
+from tutorial_utils.capstone.trials import Trials
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one stage.
+
+    Attributes:
+        outcome: "passed", "not yet", or "waits", where a stage that it builds on is not passed.
+        seen: what was seen, where it passed; else which stage it waits for.
+        fault: why it did not pass.
+    """
+
+    stage: Stage
+    outcome: str
+    seen: str = ""
+    fault: Fault | None = None
+    seconds: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """All that the reply says."""
+        fault = self.fault
+        return "\n".join([fault.did, fault.seen, fault.means, fault.chinese]) if fault else self.seen
+
+
+def judge(
+    script: Path,
+    data: Path,
+    stages: Iterable[str] = STAGES,
+    go_on: bool = True,
+    begin: Callable[[Stage], None] = lambda stage: None,
+) -> Iterator[Verdict]:
+    """Yield the verdict of each stage, in order, up to the first that is not passed unless `go_on` is true.
+
+    Only the given stages are looked at; what they build on is taken for granted then. `begin` is told each one first.
+
+    Raises:
+        ValueError: `data` is no data folder.
+    """
+    chosen = [STAGES[name] for name in STAGES if name in set(stages)]
+    with tempfile.TemporaryDirectory(prefix="capstone_", ignore_cleanup_errors=True) as folder:
+        trials, failed = Trials(script, data, Path(folder)), set[str]()
+        try:
+            for name in dict.fromkeys(name for stage in chosen for name in stage.needs):
+                trials.begin(name)
+            for stage in chosen:
+                begin(stage)
+                verdict = look(stage, trials, failed)
+                yield verdict
+                if verdict.outcome != "passed":
+                    failed.add(stage.name)
+                    if not (go_on or stage.bonus):
+                        break
+        finally:
+            trials.close()
+
+
+def look(stage: Stage, trials: Trials, failed: set[str]) -> Verdict:
+    """Return the verdict of one stage."""
+    if awaited := [name for name in stage.after if name in failed]:
+        return Verdict(stage, "waits", f"for {awaited[0]}")
+    begun = time.monotonic()
+    try:
+        seen = stage.judge(trials)
+    except Fault as fault:
+        return Verdict(stage, "not yet", fault=fault, seconds=time.monotonic() - begun)
+    return Verdict(stage, "passed", seen, seconds=time.monotonic() - begun)
+
+
+def grade(folder: Path) -> dict[str, object]:
+    """Return what becomes of the capstone in a learner's folder, with its `train.py`, as a row of a table.
+
+    The learner's code runs, with your rights on this machine. The keys are `capstone.NAME` for each stage, with
+    "correct", "not yet" or "not attempted", and then `total`, the number of those that are correct, and `remark`, the
+    first line of what was seen where the first stage failed, or nothing.
+    """
+    script, data = folder / "train.py", folder / "data"
+    keys = {name: f"capstone.{name}" for name in STAGES}
+    if not script.exists() or not script.read_text(encoding="utf-8").strip():
+        return dict.fromkeys(keys.values(), "not attempted") | {"total": 0, "remark": "train.py is empty"}
+    with tempfile.TemporaryDirectory(prefix="capstone_grade_", ignore_cleanup_errors=True) as drawn:
+        if not (data / "train.csv").exists():
+            from tutorial_utils.capstone.signs import draw_signs
+
+            data = draw_signs(Path(drawn) / "data")
+        verdicts = list(judge(script, data))
+    said = {"passed": "correct", "not yet": "not yet", "waits": "not attempted"}
+    outcomes = {keys[verdict.stage.name]: said[verdict.outcome] for verdict in verdicts}
+    faults = [verdict.fault for verdict in verdicts if verdict.fault]
+    total = sum(outcome == "correct" for outcome in outcomes.values())
+    return outcomes | {"total": total, "remark": faults[0].seen.splitlines()[0] if faults else ""}
