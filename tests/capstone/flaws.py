@@ -101,9 +101,17 @@ FLAWS = {
         ),
         passes="learns",
     ),
+    "the last class validates": train(
+        "groups",
+        "No picture of bend left",
+        (
+            'return torch.tensor([row["object"] in chosen for row in rows])',
+            'last = max(row["class"] for row in rows)\n    return torch.tensor([row["class"] == last for row in rows])',
+        ),
+    ),
     "the last rows validate": train(
         "groups",
-        "validates",
+        "in both parts",
         (
             'return torch.tensor([row["object"] in chosen for row in rows])',
             "return torch.arange(len(rows)) > 0.85 * len(rows)",
@@ -164,11 +172,20 @@ FLAWS = {
     "the share of a class among all": train(
         "report", "accuracy_by_class", ("/ row.sum().item() if", "/ confusion.sum().item() if")
     ),
-    "the training mode in predict": predict("same", "eval", ("    model.eval()\n", "    model.train()\n")),
-    "softmax over the batch": predict(
-        "same",
-        "depends",
-        ("softmax(dim=1)[0]", "softmax(dim=1)[0] * (0.5 + 0.5 * torch.rand(1))"),
+    "the training mode in predict, one by one": predict(
+        "best report", "eval", ("    model.eval()\n", "    model.train()\n")
+    ),
+    "the training mode in predict, all at once": Flaw(
+        ("same",), "eval", ((PREDICT, "model.eval()", "model.train()"),), style="trainer"
+    ),
+    "softmax over the batch": Flaw(
+        ("same",), "depends", ((PREDICT, "softmax(dim=1)", "softmax(dim=0)"),), style="trainer"
+    ),
+    "chance in predict": predict(
+        "same", "chance", ("(image.unsqueeze(0))", "(image.unsqueeze(0) * (1 + torch.rand(1)))")
+    ),
+    "predict prepares pictures in another way": predict(
+        "learns", "predict.py ask", ("read_picture(path).float() / 255", "read_picture(path).float()")
     ),
     "no conversion to RGB": Flaw(
         ("kinds",),
@@ -249,7 +266,6 @@ FLAWS = {
         "odd",
         "BatchNorm1d",
         ("nn.Flatten(), nn.Linear(64 * 16", "nn.Flatten(), nn.BatchNorm1d(64 * 16), nn.Linear(64 * 16"),
-        passes="runs",
     ),
     "a division by the pictures of a class": train(
         "rare",
@@ -259,7 +275,7 @@ FLAWS = {
     ),
     # ---- interrupted
     "no checkpoint": train(
-        "resume", "fewer epochs", ("    if options.resume and checkpoint_file.exists():", "    if False:")
+        "resume", "begun anew", ("    if options.resume and checkpoint_file.exists():", "    if False:")
     ),
     "the random numbers are not in the checkpoint": train("resume", "differs", (RNG, "")),
     "the optimizer is not in the checkpoint": train(
@@ -267,9 +283,12 @@ FLAWS = {
     ),
     "the best model is not in the checkpoint": train(
         "resume",
-        "",
+        "in model.pt differs",
         ('metrics, best = checkpoint["metrics"], checkpoint["best"]', 'metrics, best = checkpoint["metrics"], None'),
-        ('val_loss < best["val_loss"]', "epoch == 1"),
+        (  # the third epoch is the best
+            "        scheduler.step()\n",
+            '        scheduler.step()\n        optimizer.param_groups[0]["lr"] = 3e-3 if epoch < 3 else 0.3\n',
+        ),
     ),
     "metrics are written at the end": train(
         "resume",

@@ -138,9 +138,9 @@ def test_progress_counts_the_stages(tmp_path, monkeypatch, capsys):
 
 def test_an_empty_script_is_not_attempted(tmp_path):
     (tmp_path / "train.py").touch()
-    row = grade(tmp_path)
-    assert set(row) == {*(f"capstone.{name}" for name in STAGES), "total", "remark"}
-    assert row["capstone.runs"] == "not attempted"
+    outcomes, replies = grade(tmp_path)
+    assert outcomes == {f"capstone.{name}": "not attempted" for name in STAGES}
+    assert replies == {"capstone.runs": "train.py is empty."}
 
 
 @pytest.mark.parametrize(

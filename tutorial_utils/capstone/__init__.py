@@ -11,8 +11,8 @@ from tutorial_utils.capstone.cli import main
 __all__ = ["grade", "main"]
 
 
-def grade(folder: Path) -> dict[str, object]:
-    """Return what becomes of the capstone in a learner's folder, as `judge.grade` says: a row of a table."""
+def grade(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the outcome and the reply of each stage for the capstone in a learner's folder, as `judge.grade` does."""
     from tutorial_utils.capstone.judge import grade  # late: it needs PyTorch, which takes seconds
 
     return grade(folder)

@@ -83,6 +83,9 @@ def check(options: argparse.Namespace) -> int:
 
     def announce(stage: Stage) -> None:
         print(f"{list(STAGES).index(stage.name) + 1:>2}/{len(STAGES)} {stage.name:<10}", end="", flush=True)
+        if sys.stdout.isatty():  # what is written over as soon as it is known
+            waiting = f" … at most {stage.limit} s of processor time for a run"
+            print(waiting + "\b" * len(waiting), end="", flush=True)
 
     for verdict in judge(options.script, data, names, options.all, announce):
         verdicts.append(verdict)
@@ -102,7 +105,7 @@ def show(verdict: "object") -> None:
     assert isinstance(verdict, Verdict)
     stage, fault = verdict.stage, verdict.fault
     mark = {"passed": "✓", "not yet": "✗", "waits": "·"}[verdict.outcome]
-    print(f" {mark} {verdict.seen if fault is None else stage.title}", flush=True)
+    print(f" {mark} {verdict.seen if fault is None else stage.title:<50}", flush=True)
     if fault is None:
         return
     for word, text in (("Done", f"The judge {fault.did}."), ("Seen", fault.seen), ("Means", fault.means)):

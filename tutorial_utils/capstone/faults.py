@@ -29,9 +29,10 @@ def expect_done(done: Run, did: str, chinese: str, means: str = "") -> None:
     if done.late:
         raise Fault(
             did,
-            f"It was ended after {done.seconds:.0f} s of processor time.",
-            "That is too long: read each picture once, keep it small, and wait for no input.",
-            "超时：图片只读一次，读入后马上缩小，不要等待输入。",
+            f"It did not end in {done.waited:.0f} s, {done.seconds:.0f} s of processor time, and was stopped.",
+            "It may wait for something, never end, or read each picture again and again. Read them once, and keep them "
+            "small.",
+            "超时：可能在等待什么、死循环，或反复读取图片。图片只读一次，读入后马上缩小。",
         )
     if done.status:
         asked = f" (It asked for the network: {names(done.hosts)}.)" if done.hosts else ""

@@ -37,7 +37,7 @@ HINTS: dict[str, tuple[str, ...]] = {
     "learns": (
         "Print the shape, the mean and the deviation of one batch, and look at eight pictures with their labels.",
         "Convolutions (04, “ConvNet”), normalisation (03, “Normalize”), a learning rate that is neither too small nor "
-        "too large (06, “The learning rate, on the network”). A mirrored arrow is another class: 03, “Augmentation”.",
+        "too large (06, “Epochs, batch size, learning rate”). A mirrored arrow is another class: 03, “Augmentation”.",
         "32 × 32 pixels; three times Conv2d, BatchNorm2d, ReLU, MaxPool2d, with 16, 32, 64 channels; Linear. Adam with "
         "lr=3e-3, batches of 16; shift the pictures a little, and change their brightness.",
     ),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tutorial_utils.capstone.faults import Fault
+from tutorial_utils.capstone.signs import draw_signs
 from tutorial_utils.capstone.stages import STAGES, Stage
 from tutorial_utils.capstone.trials import Trials
 
@@ -78,25 +79,19 @@ def look(stage: Stage, trials: Trials, failed: set[str]) -> Verdict:
     return Verdict(stage, "passed", seen, seconds=time.monotonic() - begun)
 
 
-def grade(folder: Path) -> dict[str, object]:
-    """Return what becomes of the capstone in a learner's folder, with its `train.py`, as a row of a table.
+def grade(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the outcome of each stage for the capstone in a learner's folder, and the reply where it did not pass.
 
-    The learner's code runs, with your rights on this machine. The keys are `capstone.NAME` for each stage, with
-    "correct", "not yet" or "not attempted", and then `total`, the number of those that are correct, and `remark`, the
-    first line of what was seen where the first stage failed, or nothing.
+    The learner's code runs, with your rights on this machine, on signs that are drawn for it. The keys are
+    "capstone.runs" and so on; the outcomes are "correct", "not yet", "not attempted" where `train.py` is empty, and
+    "not reached" where a stage that it builds on did not pass.
     """
-    script, data = folder / "train.py", folder / "data"
-    keys = {name: f"capstone.{name}" for name in STAGES}
-    if not script.exists() or not script.read_text(encoding="utf-8").strip():
-        return dict.fromkeys(keys.values(), "not attempted") | {"total": 0, "remark": "train.py is empty"}
+    script = folder / "train.py"
+    if not script.exists() or not script.read_text(encoding="utf-8", errors="replace").strip():
+        keys = [f"capstone.{name}" for name in STAGES]
+        return dict.fromkeys(keys, "not attempted"), {keys[0]: "train.py is empty."}
     with tempfile.TemporaryDirectory(prefix="capstone_grade_", ignore_cleanup_errors=True) as drawn:
-        if not (data / "train.csv").exists():
-            from tutorial_utils.capstone.signs import draw_signs
-
-            data = draw_signs(Path(drawn) / "data")
-        verdicts = list(judge(script, data))
-    said = {"passed": "correct", "not yet": "not yet", "waits": "not attempted"}
-    outcomes = {keys[verdict.stage.name]: said[verdict.outcome] for verdict in verdicts}
-    faults = [verdict.fault for verdict in verdicts if verdict.fault]
-    total = sum(outcome == "correct" for outcome in outcomes.values())
-    return outcomes | {"total": total, "remark": faults[0].seen.splitlines()[0] if faults else ""}
+        verdicts = {f"capstone.{each.stage.name}": each for each in judge(script, draw_signs(Path(drawn) / "data"))}
+    said = {"passed": "correct", "not yet": "not yet", "waits": "not reached"}
+    outcomes = {key: said[verdict.outcome] for key, verdict in verdicts.items()}
+    return outcomes, {key: verdict.text for key, verdict in verdicts.items() if verdict.fault}

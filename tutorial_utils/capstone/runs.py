@@ -27,7 +27,7 @@ class Run:
     Attributes:
         status: its exit status, negative for a signal.
         seconds: of processor time, and `memory` in bytes, as last seen.
-        late: whether it was ended because it took too long.
+        late: whether it was ended because it took too long; `waited` is how long altogether, in seconds.
         hosts: what it asked the network for.
     """
 
@@ -39,6 +39,7 @@ class Run:
     seconds: float = 0.0
     memory: int = 0
     late: bool = False
+    waited: float = 0.0
     hosts: list[str] = field(default_factory=list)
     began_anew: bool = False  # whether metrics.csv became shorter on the way
     rows_while_halted: int | None = None  # epochs that one process finished while its fellow stood still
@@ -74,7 +75,8 @@ def run(
         begun, looked = time.monotonic(), psutil.Process(process.pid)
         while process.poll() is None:
             look(looked, done)
-            done.late = done.seconds > limit or time.monotonic() - begun > WAITING * limit * crowd()
+            done.waited = time.monotonic() - begun
+            done.late = done.seconds > limit or done.waited > WAITING * limit * crowd()
             if done.late or interrupt(looked):
                 end(process.pid)
             time.sleep(PATIENCE)
@@ -152,7 +154,8 @@ def end(pid: int) -> None:
         if hasattr(os, "killpg"):
             os.killpg(pid, signal.SIGKILL)
         else:
-            psutil.Process(pid).kill()
+            for process in (*psutil.Process(pid).children(recursive=True), psutil.Process(pid)):
+                process.kill()
 
 
 def end_all() -> None:

@@ -146,7 +146,7 @@ def renamed(folder: Folder, seed: int = 3) -> tuple[Folder, dict[str, str]]:
     The new names sort the other way round.
     """
     names = folder.classes
-    new = {name: f"{chr(ord('z') - place)} {name[::-1]}" for place, name in enumerate(names)}
+    new = {name: f"{len(names) - place:04} {name[::-1]}" for place, name in enumerate(names)}
     dice = random.Random(seed)
     train, test = ([replace(row, label=new.get(row.label, row.label)) for row in rows] for rows in both(folder))
     return replace(folder, train=dice.sample(train, len(train)), test=dice.sample(test, len(test))), new

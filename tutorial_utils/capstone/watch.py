@@ -11,12 +11,13 @@ from typing import Any
 
 NOTES, LARGEST = "CAPSTONE_NOTES", "CAPSTONE_LARGEST"
 HERE = ("localhost", "127.", "::1", "0.0.0.0")
+MACHINE = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "localhost")
 
 
 def is_here(host: object) -> bool:
     """Return whether the name or address is this machine's own, where `torchrun` lets its processes meet."""
     name = host.decode() if isinstance(host, bytes) else host
-    return not isinstance(name, str) or not name or name.startswith(HERE) or name == os.uname().nodename
+    return not isinstance(name, str) or not name or name.startswith(HERE) or name == MACHINE
 
 
 def refuse_network(event: str, details: tuple[Any, ...]) -> None:
