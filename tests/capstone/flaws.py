@@ -184,8 +184,8 @@ FLAWS = {
     "chance in predict": predict(
         "same", "chance", ("(image.unsqueeze(0))", "(image.unsqueeze(0) * (1 + torch.rand(1)))")
     ),
-    "predict prepares pictures in another way": predict(
-        "learns", "predict.py ask", ("read_picture(path).float() / 255", "read_picture(path).float()")
+    "names in another order in predict": predict(
+        "learns", "predict.py ask", ('content["classes"][place]', 'content["classes"][::-1][place]')
     ),
     "no conversion to RGB": Flaw(
         ("kinds",),

@@ -94,7 +94,7 @@ def test_copies_make_a_folder_larger_and_stay_with_their_object(folder, tmp_path
 
 
 def test_every_stage_has_hints_and_every_hint_a_stage():
-    assert set(HINTS) == set(STAGES)
+    assert list(HINTS) == list(STAGES)
     assert all(2 <= len(hints) <= 3 for hints in HINTS.values())
     assert len(STAGES) == catalogue.STAGES
 

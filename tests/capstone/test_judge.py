@@ -1,11 +1,13 @@
 """The judge: right scripts pass, and each fault is found by the stages that it concerns, with the right words."""
 
 import inspect
+import random
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -16,6 +18,7 @@ from tutorial_utils.capstone import runs, trials
 from tutorial_utils.capstone.judge import judge
 from tutorial_utils.capstone.signs import draw_signs
 from tutorial_utils.capstone.stages import STAGES
+from tutorial_utils.capstone.tables import Row, write_rows
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,34 @@ def quick_processes(monkeypatch):
 @pytest.mark.long
 @pytest.mark.parametrize("style", STYLES)
 def test_a_right_script_passes_every_stage_but_the_bonus(style, signs, tmp_path):
+    if style == "lightning":
+        pytest.importorskip("pytorch_lightning")
     verdicts = list(judge(put(style, tmp_path), signs, [name for name in STAGES if not STAGES[name].bonus]))
+    assert {verdict.stage.name: verdict.text for verdict in verdicts if verdict.outcome != "passed"} == {}
+
+
+def draw_own(folder):
+    """Draw a folder of pictures as a learner may bring it: three classes, two to five objects of each."""
+    dice, rows = random.Random(1), {"train": [], "test": []}
+    for name, colour, counts in (("cat", "tan", (5, 2)), ("dog", "brown", (4, 2)), ("鱼", "navy", (2, 1))):
+        for part, count in zip(rows, counts, strict=True):
+            for number in range(3 * count):
+                file = f"{part} {name} {number}.jpg"
+                size = dice.randint(100, 300), dice.randint(100, 300)
+                image = Image.blend(Image.new("RGB", size, colour), Image.effect_noise(size, 90).convert("RGB"), 0.2)
+                (folder / "my pictures").mkdir(parents=True, exist_ok=True)
+                image.save(folder / "my pictures" / file)
+                rows[part].append(Row(f"my pictures/{file}", name, f"{name} {number // 3}"))
+    for part in rows:
+        write_rows(folder / f"{part}.csv", rows[part])
+    return folder
+
+
+@pytest.mark.long
+def test_a_folder_of_ones_own_has_the_same_judge(tmp_path):
+    verdicts = list(
+        judge(put("plain", tmp_path), draw_own(tmp_path / "own"), [n for n in STAGES if not STAGES[n].bonus])
+    )
     assert {verdict.stage.name: verdict.text for verdict in verdicts if verdict.outcome != "passed"} == {}
 
 

@@ -32,7 +32,7 @@ class Verdict:
     def text(self) -> str:
         """All that the reply says."""
         fault = self.fault
-        return "\n".join([fault.did, fault.seen, fault.means, fault.chinese]) if fault else self.seen
+        return "\n".join([f"The judge {fault.did}.", fault.seen, fault.means, fault.chinese]) if fault else self.seen
 
 
 def judge(
@@ -45,6 +45,7 @@ def judge(
     """Yield the verdict of each stage, in order, up to the first that is not passed unless `go_on` is true.
 
     Only the given stages are looked at; what they build on is taken for granted then. `begin` is told each one first.
+    A script that does not pass the first stage is run once.
 
     Raises:
         ValueError: `data` is no data folder.
@@ -53,10 +54,11 @@ def judge(
     with tempfile.TemporaryDirectory(prefix="capstone_", ignore_cleanup_errors=True) as folder:
         trials, failed = Trials(script, data, Path(folder)), set[str]()
         try:
-            for name in dict.fromkeys(name for stage in chosen for name in stage.needs):
-                trials.begin(name)
             for stage in chosen:
                 begin(stage)
+                if stage.name != "runs" and "runs" not in failed:
+                    for name in (name for other in chosen for name in other.needs):
+                        trials.begin(name)
                 verdict = look(stage, trials, failed)
                 yield verdict
                 if verdict.outcome != "passed":

@@ -681,9 +681,10 @@ def saving(trials: Trials) -> str:
     return "a whole file, and the same end"
 
 
-@stage("不需要网络", after=("runs",))
+@stage("不需要网络", needs=("quick",), after=("runs",))
 def offline(trials: Trials) -> str:
     """Nothing asks for the network."""
+    trials.get("quick")
     if hosts := sorted({host for done in trials.runs for host in done.hosts}):
         raise Fault(
             "refused the network to all runs, and noted who asked for it",
@@ -694,10 +695,11 @@ def offline(trials: Trials) -> str:
     return f"in {len(trials.runs)} runs"
 
 
-@stage("内存和时间在限度之内", after=("runs",))
+@stage("内存和时间在限度之内", needs=("quick",), after=("runs",))
 def limits(trials: Trials) -> str:
     """Memory and time stay within limits."""
     did = "noted what each run takes"
+    trials.get("quick")
     worst = max(trials.runs, key=lambda done: done.memory)
     if worst.memory > MEMORY:
         raise Fault(

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tutorial_utils.capstone.hints import HINTS
 from tutorial_utils.command import expand, program
 from tutorial_utils.grading.capstone import digest_of, find_capstones, grade_capstone
 from tutorial_utils.grading.choose import find_module
@@ -261,7 +262,7 @@ def merge(paths: Iterable[Path]) -> list[Result]:
 
 def report(options: argparse.Namespace, results: Sequence[Result], learners: Sequence[Learner]) -> None:
     """Write the table and the pages that were asked for."""
-    every = [key for keys in find_keys().values() for key in keys.values()]
+    every = [key for keys in find_keys().values() for key in keys.values()] + [f"capstone.{name}" for name in HINTS]
     keys = find_columns(results, every)
     works = sort_by_learner(results, learners)
     if options.format == "junit":
