@@ -105,7 +105,8 @@ def show(verdict: "object") -> None:
     assert isinstance(verdict, Verdict)
     stage, fault = verdict.stage, verdict.fault
     mark = {"passed": "✓", "not yet": "✗", "waits": "·"}[verdict.outcome]
-    print(f" {mark} {verdict.seen if fault is None else stage.title:<50}", flush=True)
+    said = verdict.seen if fault is None else stage.title
+    print(f" {mark} {said.ljust(50 * sys.stdout.isatty())}", flush=True)
     if fault is None:
         return
     for word, text in (("Done", f"The judge {fault.did}."), ("Seen", fault.seen), ("Means", fault.means)):

@@ -88,7 +88,7 @@ def read_report(output: Path) -> Report:
             epoch=int(content["epoch"]),
             test_accuracy=float(content["test_accuracy"]),
             accuracy_by_class=dict(content["accuracy_by_class"]),
-            confusion=[[int(count) for count in row] for row in content["confusion"]],
+            confusion=[[whole(count) for count in row] for row in content["confusion"]],
         )
     except FileNotFoundError:
         raise OutputError("There is no report.json in the output folder.", "输出文件夹里没有 report.json。") from None
@@ -98,6 +98,13 @@ def read_report(output: Path) -> Report:
         raise OutputError(
             f"report.json cannot be understood ({error}).", "report.json 的内容不符合说明，请对照 brief.md。"
         ) from None
+
+
+def whole(count: object) -> int:
+    """Return a number of pictures, or raise ValueError where it is none."""
+    if not isinstance(count, int | float) or not float(count).is_integer():
+        raise ValueError(f"confusion counts pictures, and holds {count!r}")
+    return int(count)
 
 
 def read_model(path: Path) -> Any:

@@ -16,7 +16,7 @@ import psutil
 import tutorial_utils.capstone.watch as watch
 
 PATIENCE = 0.02  # seconds between two looks at a process
-WAITING = 4  # times the processor time that a process may take altogether
+WAITING = 3  # times the processor time that a process may take altogether
 LIVING: set[int] = set()  # processes that run now
 
 
@@ -48,6 +48,11 @@ class Run:
     def output(self) -> Path:
         """The folder that it was told to write to."""
         return self.folder / "output"
+
+    @property
+    def started_in(self) -> Path:
+        """The folder in which it was started, empty before."""
+        return self.folder / "process" / "here"
 
     @property
     def last_words(self) -> str:

@@ -107,6 +107,13 @@ def files(trials: Trials) -> str:
             "train.py writes model.pt, metrics.csv, split.csv and report.json into --output.",
             f"缺少文件：{names(missing)}。",
         )
+    if elsewhere := sorted(path.name for path in trials.get("quick").started_in.iterdir()):
+        raise Fault(
+            did,
+            f"It wrote {names(elsewhere)} into the folder in which it was started.",
+            "Whatever train.py writes belongs into the folder --output.",
+            "train.py 写的所有文件都应放在 --output 文件夹里，而不是当前文件夹。",
+        )
     with reading(did):
         epochs = [row["epoch"] for row in read_metrics(output)]
         read_split(output)
@@ -148,7 +155,7 @@ def safe(trials: Trials) -> str:
 def predicts(trials: Trials) -> str:
     """predict.py prints file, name and probability for each picture."""
     did = "ran predict.py on three pictures, with the model of two epochs"
-    rows = trials.small.test[:3]
+    rows = trials.small.test[2::-1]  # not sorted
     paths = [trials.small.path / row.file for row in rows]
     done = trials.predict(trials.get("quick").output / "model.pt", paths, "predicts")
     expect_done(done, did, "predict.py 没有跑完，请先看错误信息的最后一行。")
@@ -344,9 +351,10 @@ def best(trials: Trials) -> str:
     if chosen["val_loss"] > lowest + CLOSE and chosen["val_accuracy"] < highest - CLOSE:
         raise Fault(
             did,
-            f"report.json chose epoch {report.epoch}: validation loss {chosen['val_loss']:.4f}, lowest {lowest:.4f}; "
+            f"report.json names epoch {report.epoch}: validation loss {chosen['val_loss']:.4f}, lowest {lowest:.4f}; "
             f"accuracy {percent(chosen['val_accuracy'])}, highest {percent(highest)}.",
-            "Choose the epoch with the lowest loss, or the highest accuracy, on the validation part.",
+            "Choose the epoch with the lowest loss, or the highest accuracy, on the validation part, and count from 1, "
+            "as metrics.csv does.",
             chinese,
         )
     accuracy = sum(answers[row.file].name == row.label for row in rows) / len(rows)
