@@ -111,6 +111,13 @@ def scene(dice: random.Random) -> Image.Image:
     return image
 
 
+def hide(image: Image.Image, dice: random.Random) -> None:
+    """Let a trunk stand before a sign, so that sometimes nobody can say what it is."""
+    x, width = dice.randint(20, 60), dice.randint(40, 70)
+    colour = tuple(dice.randint(30, 90) for _ in range(3))
+    ImageDraw.Draw(image).rectangle((x, 0, x + width, CANVAS), fill=colour)
+
+
 def photograph(sign: Image.Image, street: Image.Image, dice: random.Random) -> Image.Image:
     """Return one picture of a sign in its street, RGB: from this distance and side, in this light."""
     size = dice.randint(70, 108)
@@ -118,6 +125,8 @@ def photograph(sign: Image.Image, street: Image.Image, dice: random.Random) -> I
     image = street.copy()
     room = CANVAS - size
     image.paste(worn, (dice.randint(0, room), dice.randint(0, room)), worn)
+    if dice.random() < 0.1:
+        hide(image, dice)
     image = ImageEnhance.Brightness(image).enhance(dice.uniform(0.6, 1.25))
     image = ImageEnhance.Contrast(image).enhance(dice.uniform(0.7, 1.2))
     side = dice.randint(32, 96)

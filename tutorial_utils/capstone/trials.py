@@ -215,28 +215,26 @@ def together(trials: Trials) -> Run:
     """All epochs, by two processes, the second of which stands still for a while after two epochs."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1", "--nproc-per-node=2"]
     output = trials.folder / "together" / "output"
-    halted: list[float] = []
-    rows: list[int] = []
+    seen: list[float] = []  # when each epoch was done
+    marks: list[tuple[float, int]] = []  # when the second process was halted and let go, and how many epochs there were
 
     def interrupt(process: psutil.Process) -> bool:
-        """Stop the second process after two epochs, count the rows that the first still writes, and go on."""
-        if rows and len(rows) > 1:
-            return False
+        """Halt the second process after two epochs, for as long as the first needs for some, and let it go on."""
         with suppress(psutil.Error):
-            count = count_rows(output)
-            if not halted and count >= 2:
+            now, count = time.monotonic(), count_rows(output)
+            seen.extend([now] * (count - len(seen)))
+            if not marks and count >= 2:
+                marks.append((now, count))
                 for child in second(process):
                     child.suspend()
-                halted.append(time.monotonic())
-                rows.append(count)
-            elif halted and time.monotonic() - halted[0] > 6:
-                rows.append(count)
+            elif len(marks) == 1 and now - marks[0][0] > max(6, 4 * (seen[1] - seen[0])):
+                marks.append((now, count))
                 for child in second(process):
                     child.resume()
         return False
 
     done = trials.run("together", [*torchrun, *trials.train("together", trials.data)], 3 * LONG, interrupt=interrupt)
-    done.rows_while_halted = rows[1] - rows[0] if len(rows) > 1 else None
+    done.rows_while_halted = marks[1][1] - marks[0][1] if len(marks) > 1 else None
     return done
 
 
