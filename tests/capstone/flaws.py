@@ -338,7 +338,6 @@ QUICK = [
     "damaged ones are left out without a word",
     "predict stops at a damaged one",
     "a fixed seed",
-    "BatchNorm1d",
     "a division by the pictures of a class",
     "weights from the network",
 ]

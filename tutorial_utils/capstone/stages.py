@@ -397,7 +397,7 @@ def report(trials: Trials) -> str:
             did,
             f"confusion is {said.confusion}, expected {counted}.",
             "A row for each true class, a column for each predicted one"
-            + (": yours is the other way round." * (said.confusion == turned) or "."),
+            + (": yours is the other way round." * (said.confusion == turned) or ", of the model that is saved."),
             "混淆矩阵：行是真实类别，列是预测类别。",
         )
     for name, counts in zip(said.classes, counted, strict=True):
