@@ -21,14 +21,14 @@ from tutorial_utils.storage.files import scratch_folder
 CANVAS = 128  # pixels that a sign is drawn with, before it is made as small as its picture
 BLUE, RED, YELLOW, WHITE, BLACK = "#1d4fa3", "#c1272d", "#f4c20d", "#f4f4f0", "#1c1c1c"
 OBJECTS = {  # how many signs of each class stand in the streets of train.csv and of test.csv
-    "left": (48, 18),
-    "right": (48, 18),
-    "bend left": (36, 16),
-    "bend right": (36, 16),
-    "stop": (24, 9),
-    "yield": (24, 9),
-    "no entry": (16, 6),
-    "priority": (10, 5),
+    "left": (72, 22),
+    "right": (72, 22),
+    "bend left": (54, 20),
+    "bend right": (54, 20),
+    "stop": (36, 8),
+    "yield": (36, 8),
+    "no entry": (24, 5),
+    "priority": (15, 5),
 }
 Pen = ImageDraw.ImageDraw
 
