@@ -24,6 +24,11 @@ def predict(fails: str, word: str, *pairs: tuple[str, str], passes: str = "") ->
 
 SEED = "    torch.manual_seed(options.seed)\n"
 RNG = '        torch.set_rng_state(checkpoint["random_state"])\n'
+LAST_IS_WORSE = (  # than the best, so that it shows which of the two is saved
+    "        scheduler.step()\n",
+    "        scheduler.step()\n        if epoch == options.epochs - 1:\n"
+    '            optimizer.param_groups[0]["lr"] = 0.05\n',
+)
 FLAWS = {
     # ---- the first stages
     "a name that does not exist": train(
@@ -134,8 +139,7 @@ FLAWS = {
         "best",
         "shares its memory",
         ("value.clone() for", "value for"),
-        ("lr=3e-3", "lr=6e-3"),
-        ("CosineAnnealingLR(optimizer, options.epochs)", "ConstantLR(optimizer, 1.0)"),
+        LAST_IS_WORSE,
     ),
     "the last model is saved": train(
         "best",
@@ -144,8 +148,7 @@ FLAWS = {
             '    model.load_state_dict(best["model"])\n    content = {"model": best["model"],',
             '    content = {"model": model.state_dict(),',
         ),
-        ("lr=3e-3", "lr=6e-3"),
-        ("CosineAnnealingLR(optimizer, options.epochs)", "ConstantLR(optimizer, 1.0)"),
+        LAST_IS_WORSE,
     ),
     "the worst epoch is chosen": train(
         "best", "lowest", ("if best is None or val_loss < best", "if best is None or val_loss > best")

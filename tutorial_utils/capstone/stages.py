@@ -274,7 +274,9 @@ def mirror(trials: Trials) -> str:
     twins = [pair for pair in wrong if {word for name in pair for word in name.split()} >= {"left", "right"}]
     if 2 * len(twins) < len(wrong):
         return ""
-    return f" {len(twins)} of {len(wrong)} errors take left for right: is a picture mirrored in training?"
+    return (
+        f" {len(twins)} of {len(wrong)} errors take left for right: is a picture mirrored, or too little learned yet?"
+    )
 
 
 @stage("同一物体的图片不能分到两边", needs=("base",), after=("learns",))
