@@ -11,6 +11,7 @@ import pytest
 import yaml
 from test_grade import dump, read_table
 
+from tutorial_utils.grading.capstone import grade_capstone
 from tutorial_utils.grading.learners import Learner, find_learner, guess_learner, read_roster
 from tutorial_utils.grading.pages import write_pages
 from tutorial_utils.grading.pool import find_keys
@@ -427,3 +428,61 @@ def test_the_workflow_of_the_documentation_is_one():
         "actions/upload-artifact@v4",
     ]
     assert all(not step["with"]["persist-credentials"] for step in steps[:2])
+
+
+# --------------------------------------------------------------------------------------------------------- the capstone
+
+
+@pytest.fixture
+def judged(graded, monkeypatch):
+    """Makes the judge take no time, and returns the folders that it was asked about."""
+    folders = []
+
+    def pretend(folder, sandboxed):
+        folders.append(folder.name)
+        return {"capstone.runs": "correct", "capstone.files": "not yet"}, {"capstone.files": "No split.csv."}, "files"
+
+    monkeypatch.setattr(tool, "grade_capstone", pretend)
+    return folders
+
+
+def hand_in_scripts(folder, text=""):
+    folder.mkdir(parents=True)
+    for name in ("train.py", "predict.py"):
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_a_folder_with_both_scripts_is_a_capstone_with_a_row_of_its_own(judged, hand_in, run, tmp_path):
+    hand_in("anna/01_tensors.ipynb", SOLVED)
+    hand_in_scripts(tmp_path / "anna" / "capstone")
+    hand_in_scripts(tmp_path / "ben")
+    (tmp_path / "carl").mkdir()
+    (tmp_path / "carl" / "train.py").touch()  # some other script
+    rows = {row["file"]: row for row in run(tmp_path)}
+    assert sorted(judged) == ["ben", "capstone"]
+    assert len(rows) == 3
+    row = rows[str(tmp_path / "ben")]
+    assert (row["capstone.runs"], row["capstone.files"], row["total"]) == ("correct", "not yet", "1")
+    assert row["remark"] == "files"
+
+
+def test_a_capstone_belongs_to_its_learner_and_is_judged_again_only_if_it_changed(judged, hand_in, tmp_path):
+    folder = hand_in_scripts(tmp_path / "in" / "anna" / "capstone")
+    hand_in("in/anna/01_tensors.ipynb", SOLVED)
+    table = tmp_path / "grades.csv"
+    (tmp_path / "class.csv").write_text("id,name\n1,Anna\n")
+    command = [str(tmp_path / "in"), "--output", str(table), "--roster", str(tmp_path / "class.csv"), "--resume"]
+    for text in ("", "", "import torch"):
+        (folder / "train.py").write_text(text)
+        main(command)
+    header, anna = read_csv(table)
+    assert anna[header.index("points")] == "2"
+    assert len(judged) == 2
+
+
+def test_a_capstone_without_a_first_line_is_judged_for_real(tmp_path):
+    folder = hand_in_scripts(tmp_path / "capstone")
+    outcomes, replies, remark = grade_capstone(folder, sandboxed=False)
+    assert set(outcomes.values()) == {"not attempted"}
+    assert remark == "capstone.runs: train.py is empty." == f"capstone.runs: {replies['capstone.runs']}"

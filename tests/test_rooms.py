@@ -15,6 +15,7 @@ FLOORS = [  # from the lowest to the highest; a module imports from its own floo
     {"training"},
     {"train"},
     {"exercises"},
+    {"capstone"},
     {"grading"},
     {"tools"},
     {"lab", "doctor", "grade"},

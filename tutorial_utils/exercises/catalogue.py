@@ -8,6 +8,7 @@ from types import ModuleType
 from tutorial_utils.exercises.exercise import Exercise
 from tutorial_utils.exercises.record import read_entries, read_record, record_file
 
+STAGES = 22  # of the capstone, which comes after the notebooks
 OFFERED = 3  # exercises to do again from memory
 
 
@@ -37,6 +38,9 @@ def progress() -> None:
         solved = sum(record.get(exercise.key) == "correct" for exercise in asked)
         all_solved += solved
         print(f"{notebook:<18}{len(asked):>9}{solved:>8}{'  ✓' if solved == len(asked) else ''}")
+    passed = sum(outcome == "correct" for key, outcome in record.items() if key.startswith("capstone."))
+    if passed or all_solved == sum(map(len, exercises.values())):
+        print(f"{'capstone, stages':<18}{STAGES:>9}{passed:>8}{'  ✓' if passed == STAGES else ''}")
     print(f"{'all':<18}{sum(map(len, exercises.values())):>9}{all_solved:>8}")
     unsolved = [exercise.title for exercise in every_exercise() if record.get(exercise.key) != "correct"]
     if unsolved:

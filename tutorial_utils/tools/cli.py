@@ -12,6 +12,7 @@ COMMANDS = {  # in which module its `main` is, and what it does
     "doctor": ("tutorial_utils.tools.doctor", "look whether this machine is ready for the course"),
     "train": ("tutorial_utils.train", "train a model, on Fashion-MNIST or on your own pictures"),
     "predict": ("tutorial_utils.predict", "tell what a trained model sees in pictures"),
+    "capstone": ("tutorial_utils.capstone.cli", "write a training script from an empty file, and have it judged"),
     "grade": ("tutorial_utils.tools.grade", "tell which exercises are solved in notebooks that were handed in"),
 }
 

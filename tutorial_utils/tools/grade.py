@@ -13,7 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tutorial_utils.capstone.hints import HINTS
 from tutorial_utils.command import expand, program
+from tutorial_utils.grading.capstone import digest_of, find_capstones, grade_capstone
 from tutorial_utils.grading.choose import find_module
 from tutorial_utils.grading.learners import Learner, find_learner, guess_learner, read_roster
 from tutorial_utils.grading.pages import write_pages
@@ -37,7 +39,8 @@ EPILOG = """\
 An exercise is "correct", "not yet" right, "not attempted", "crashed", "timed out", or "not reached": what it needs
 failed before. The files handed in are read and never written to. Beside FILE, such as grades.csv, grades.jsonl keeps
 every result as soon as it is there: --resume goes on from it, and several such files, named in place of notebooks,
-make one table.
+make one table. A folder with train.py and predict.py is a capstone: its row has the stages that are passed, and the
+reply to the first that is not.
 
 What is not protected: the code that is handed in RUNS. In bubblewrap (--sandbox), it sees no network and no files but
 Python's and the course's, and what it may use is limited. WITHOUT bubblewrap, it runs with your rights on your machine:
@@ -126,12 +129,12 @@ def check_options(parser: argparse.ArgumentParser, options: argparse.Namespace) 
 
 
 def find_files(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Return the notebooks that are meant, and the files of earlier results; folders are searched."""
+    """Return the notebooks and the folders of capstones that are meant, and earlier results; folders are searched."""
     found: list[Path] = []
     for path in expand(paths):
         if path.is_dir():
             inside = [file for file in path.rglob("*.ipynb") if not any(part.startswith(".") for part in file.parts)]
-            found += sorted(inside)
+            found += sorted(inside) + find_capstones(path)
         elif path.exists() or not set("*?[") & set(str(path)):
             found.append(path)
     earlier = [path for path in found if path.suffix == ".jsonl"]
@@ -205,8 +208,8 @@ def grade_all(files: Sequence[Path], learners: Sequence[Learner], limits: Limits
     tasks: dict[str, Task] = {}
     digests: dict[str, str] = {}
     for file in files:
-        made = prepare(file, learners, limits)
         before = sink.kept.get(str(file))
+        made = look_at_capstone(file, limits, before) if file.is_dir() else prepare(file, learners, limits)
         if isinstance(made, Result):
             sink.add(made)
         elif before and before.digest == made[0] and before.outcomes:
@@ -216,6 +219,15 @@ def grade_all(files: Sequence[Path], learners: Sequence[Learner], limits: Limits
     graded = grade_tasks(list(tasks.values()), limits, jobs)
     for task, found in progress_bar(graded, title="grading", unit=" notebooks", total=len(tasks)):
         sink.add(Result(str(task.path), digests[str(task.path)], *found))
+
+
+def look_at_capstone(folder: Path, limits: Limits, before: Result | None) -> Result:
+    """Return what became of a capstone, which takes minutes, or the result `before` if nothing has changed since."""
+    digest = digest_of(folder)
+    if before and before.digest == digest and before.outcomes:
+        return before
+    print(f"The capstone in {folder}: up to 4 minutes.", file=sys.stderr)
+    return Result(str(folder), digest, *grade_capstone(folder, limits.sandboxed))
 
 
 def prepare(path: Path, learners: Sequence[Learner], limits: Limits) -> Result | tuple[str, Task]:
@@ -250,7 +262,7 @@ def merge(paths: Iterable[Path]) -> list[Result]:
 
 def report(options: argparse.Namespace, results: Sequence[Result], learners: Sequence[Learner]) -> None:
     """Write the table and the pages that were asked for."""
-    every = [key for keys in find_keys().values() for key in keys.values()]
+    every = [key for keys in find_keys().values() for key in keys.values()] + [f"capstone.{name}" for name in HINTS]
     keys = find_columns(results, every)
     works = sort_by_learner(results, learners)
     if options.format == "junit":
@@ -274,7 +286,7 @@ def report(options: argparse.Namespace, results: Sequence[Result], learners: Seq
 def sort_by_learner(results: Iterable[Result], learners: Sequence[Learner]) -> list[Work]:
     """Return what each learner handed in, those of the list first, in its order; then those who are not on it."""
     works = {learner.id: Work(learner) for learner in learners}
-    notebooks = [name.removeprefix("ex") for name in find_keys()]
+    notebooks = [*(name.removeprefix("ex") for name in find_keys()), "capstone"]
     for result in results:
         found = find_learner(Path(result.file), learners)
         name = found.id if found else guess_learner(Path(result.file), notebooks)

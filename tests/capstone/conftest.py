@@ -1,0 +1,3 @@
+"""The learners' scripts are run, and not imported."""
+
+collect_ignore = ["right"]
