@@ -237,7 +237,7 @@ def test_one_entry_of_the_menu_is_lit_and_after_07_comes_no_page_in_another_lang
     for name in LESSONS:
         page = visit(name)
         assert page.locator("nav.bd-links li.current.active > a").count() == 1, name
-    assert visit(LESSONS[-1]).locator("a.right-next").get_attribute("href") == "../docs/setup.html"
+    assert visit(LESSONS[-1]).locator("a.right-next").get_attribute("href") == "../docs/capstone.html"
 
 
 def test_the_navigation_lists_the_lessons_in_english_and_in_chinese(visit):

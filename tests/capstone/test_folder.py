@@ -111,6 +111,15 @@ def test_hints_name_sections_that_are_there():
     assert wrong == []
 
 
+def test_the_page_of_the_site_shows_the_reply_to_an_empty_file(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TUTORIAL_PROGRESS", str(tmp_path / "progress.json"))
+    (tmp_path / "train.py").touch()
+    assert cli.main(["check", str(tmp_path / "train.py")]) == 1
+    page = (NOTEBOOKS.parent / "docs" / "capstone.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    assert capsys.readouterr().out.partition("\n\n")[0] + "\n" == shown
+
+
 def test_hints_go_from_gentle_to_telling(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TUTORIAL_PROGRESS", str(tmp_path / "progress.json"))
     for _ in range(4):
