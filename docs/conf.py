@@ -68,6 +68,7 @@ html_favicon = "_static/favicon.svg"
 html_context = {"default_mode": "auto"}  # light or dark as the reader's system is, until they choose
 html_static_path = ["_static"]
 html_css_files = ["course.css"]
+html_js_files = ["course.js"]
 html_extra_path = ["_extra"]  # the page at the top, which leads to docs/index.html
 html_sourcelink_suffix = ""  # a page's notebook is downloaded under its own name
 html_search_language = "zh"  # that of the class below, which knows English as well

@@ -216,8 +216,13 @@ def test_nothing_on_a_page_keeps_a_reader_with_other_eyes_or_hands_out(visit, sc
     from axe_playwright_python.sync_playwright import Axe  # of the extra `site`
 
     found = {}
-    for name in ["docs/index.html", "docs/zh.html", "docs/glossary.html", "docs/errors.html", *LESSONS]:
-        result = Axe().run(visit(name, scheme=scheme), options={"resultTypes": ["violations"]})
+    for name in (
+        "docs/index.html",
+        "docs/zh.html",
+        "docs/errors.html",
+        LESSONS[0],
+    ):  # whose kinds of things all pages have
+        result = Axe().run(visit(name, scheme=scheme), options={"resultTypes": ["violations"], "preload": False})
         for fault in result.response["violations"]:
             if fault["impact"] in ("serious", "critical"):
                 found[name, fault["id"]] = [node["html"][:200] for node in fault["nodes"][:3]]
