@@ -24,6 +24,7 @@ from tutorial_utils.storage import sketches
 
 ROOT = Path(__file__).parent.parent
 SIZES = {"train": 40, "t10k": 20}
+collect_ignore = ["capstone/right"]  # learners' scripts, which are run, and not imported
 
 
 def pytest_configure(config):

@@ -358,7 +358,7 @@ def test_what_goes_wrong_for_an_unknown_reason_stays_as_it_is_with_a_note_of_wha
     [
         (lambda x: (x, x), "a tuple of 2"),
         (lambda x: {"out": x}, "a dictionary with 'out'"),
-        (lambda x: None, "an object of type NoneType"),
+        (lambda x: None, "None"),
     ],
 )
 def test_a_model_that_returns_no_single_tensor_is_told(outputs, told):

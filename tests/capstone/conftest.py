@@ -1,3 +1,0 @@
-"""The learners' scripts are run, and not imported."""
-
-collect_ignore = ["right"]
