@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-CORE_SECONDS = 420  # of all tests, notebooks included: `time make test` says so many in real time, times the cores
+CORE_SECONDS = 390  # of all tests, notebooks included: `time make test` says so many in real time, times the cores
 
 
 def pytest_xdist_auto_num_workers() -> int:
