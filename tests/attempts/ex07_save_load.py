@@ -459,7 +459,7 @@ def count_and_leave_the_device(build):
 
 def outline_in_a_loop(path):
     result = {}
-    for name, tensor in torch.load(str(path), map_location=torch.device("meta"), weights_only=True).items():
+    for name, tensor in torch.load(str(path), mmap=True, map_location=torch.device("meta"), weights_only=True).items():
         result[name] = [size for size in tensor.size()]  # noqa: C416
     return result
 
@@ -664,9 +664,12 @@ WRONG = {
             lambda path: outline_of(io.BytesIO(path.read_bytes()), weights_only=True, map_location="meta"),
             "has read all the numbers",
         ),
-        "no weights_only": (lambda path: outline_of(path, map_location="meta"), "`weights_only=True` is not written"),
+        "no weights_only": (
+            lambda path: outline_of(path, mmap=True, map_location="meta"),
+            "`weights_only=True` is not written",
+        ),
         "weights_only=False": (
-            lambda path: outline_of(path, map_location="meta", weights_only=False),
+            lambda path: outline_of(path, mmap=True, map_location="meta", weights_only=False),
             "ran what somebody",
         ),
         "the file's text": (lambda path: path.read_text(), "codec|invalid"),

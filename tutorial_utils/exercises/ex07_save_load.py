@@ -1398,6 +1398,9 @@ def in_words(value):
     return Words("a tensor") if isinstance(value, Tensor) else value
 
 
+NO_NUMBERS = {"mmap": True, "map_location": "meta"}  # without mmap, PyTorch 2.9 reads the numbers, and forgets them
+
+
 def look_at_outline(attempt, state_dict):
     with make_folder() as folder:
         torch.save(state_dict, folder / "model.pt")
@@ -1436,21 +1439,21 @@ def reads_no_numbers(attempt, problem):
             attempt(folder / "model.pt")
     assert CountedFile.bytes_read < 500_000, (
         "Names and shapes are right, but your code has read all the numbers, too; from a large file that takes seconds "
-        'and gigabytes. `map_location="meta"` reads none.'
+        'and gigabytes. `mmap=True, map_location="meta"` reads none.'
     )
 
 
 @exercise(
     hints=(
         "The section has shown how to read the names and shapes of a file, and no numbers.",
-        '`torch.load(path, weights_only=True, map_location="meta")` gives a dictionary of tensors.',
+        '`torch.load(path, weights_only=True, mmap=True, map_location="meta")` gives a dictionary of tensors.',
         "`list(tensor.shape)` is the list of sizes.",
     ),
     observe=look_at_outline,
     rules=(reads_no_numbers, refuses_code(lambda path: (path,))),
 )
 def outline(path):  # a state dict in a file -> {name: list of sizes}
-    state_dict = torch.load(path, weights_only=True, map_location="meta")
+    state_dict = torch.load(path, weights_only=True, mmap=True, map_location="meta")
     return {name: list(tensor.shape) for name, tensor in state_dict.items()}
 
 
@@ -1472,7 +1475,7 @@ def state_dicts():
 
 def outline_as(change):
     """Return an answer that gives `change(tensor)` for each name."""
-    return lambda path: {name: change(tensor) for name, tensor in read(path, map_location="meta").items()}
+    return lambda path: {name: change(tensor) for name, tensor in read(path, **NO_NUMBERS).items()}
 
 
 outline.mistakes(
@@ -1492,20 +1495,20 @@ outline.mistakes(
         ),
         "`shape` is put into a list; `list(...)` makes it one": outline_as(lambda tensor: [tensor.shape]),
         "a tensor with a single number has no dimension, and the shape `[]`; leave nothing out": lambda path: {
-            name: list(tensor.shape) for name, tensor in read(path, map_location="meta").items() if tensor.ndim
+            name: list(tensor.shape) for name, tensor in read(path, **NO_NUMBERS).items() if tensor.ndim
         },
         "a tensor with a single number has no dimension, and the shape `[]`, not `[1]`": outline_as(
             lambda tensor: list(tensor.shape) or [1]
         ),
-        "these are the names alone; each has its shape": lambda path: list(read(path, map_location="meta")),
+        "these are the names alone; each has its shape": lambda path: list(read(path, **NO_NUMBERS)),
         "these are the shapes alone; each has its name": lambda path: [
-            list(tensor.shape) for tensor in read(path, map_location="meta").values()
+            list(tensor.shape) for tensor in read(path, **NO_NUMBERS).values()
         ],
         "the first name alone is there. Is the `return` inside the loop?": lambda path: next(
-            ({name: list(tensor.shape)} for name, tensor in read(path, map_location="meta").items()), None
+            ({name: list(tensor.shape)} for name, tensor in read(path, **NO_NUMBERS).items()), None
         ),
         "these are pairs in a list; a dictionary is asked for": lambda path: [
-            (name, list(tensor.shape)) for name, tensor in read(path, map_location="meta").items()
+            (name, list(tensor.shape)) for name, tensor in read(path, **NO_NUMBERS).items()
         ],
         "the sizes are in the opposite order": outline_as(lambda tensor: list(tensor.shape)[::-1]),
         "that is how many numbers there are in all; the shape has a size for each dimension": outline_as(
