@@ -9,11 +9,12 @@ from pathlib import Path
 
 import torch
 from forked import FORKS, Forked
+from variants import VARIANTS
 
 from tutorial_utils.capstone import runs, watch
 
 RIGHT = Path(__file__).parent / "right"
-STYLES = sorted(path.name.removesuffix("_train.py") for path in RIGHT.glob("*_train.py"))
+STYLES = sorted([*(path.name.removesuffix("_train.py") for path in RIGHT.glob("*_train.py")), *VARIANTS])
 
 
 def put(style: str, folder: Path, *changes: tuple[str, str, str]) -> Path:
@@ -21,7 +22,7 @@ def put(style: str, folder: Path, *changes: tuple[str, str, str]) -> Path:
     for kind in ("train", "predict"):
         own = RIGHT / f"{style}_{kind}.py"
         text = (own if own.exists() else RIGHT / f"plain_{kind}.py").read_text(encoding="utf-8")
-        for file, old, new in changes:
+        for file, old, new in (*(("train", *pair) for pair in VARIANTS.get(style, ())), *changes):
             if file == kind:
                 assert old in text, f"{style}_{kind}.py has no {old!r}"
                 text = text.replace(old, new)

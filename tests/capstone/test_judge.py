@@ -40,6 +40,12 @@ def test_a_right_script_passes_every_stage_but_the_bonus(style, signs, tmp_path)
     assert {verdict.stage.name: verdict.text for verdict in verdicts if verdict.outcome != "passed"} == {}
 
 
+@pytest.mark.long
+def test_a_right_script_passes_the_bonus(signs, tmp_path):
+    (verdict,) = judge(put("together", tmp_path), signs, ["together"])
+    assert verdict.outcome == "passed", verdict.text
+
+
 def draw_own(folder):
     """Draw a folder of pictures as a learner may bring it: three classes, two to five objects of each."""
     dice, rows = random.Random(1), {"train": [], "test": []}

@@ -5,9 +5,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tutorial_utils.capstone.hints import HINTS, next_hint
 from tutorial_utils.command import program
+
+if TYPE_CHECKING:  # it imports PyTorch, which takes seconds
+    from tutorial_utils.capstone.judge import Verdict
 
 FOLDER = Path("work", "capstone")
 EPILOG = """\
@@ -73,13 +77,13 @@ def start(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Run the stages, print a line for each, and the reply where one is not passed."""
-    from tutorial_utils.capstone.judge import Verdict, judge
+    from tutorial_utils.capstone.judge import judge
     from tutorial_utils.capstone.stages import STAGES, Stage
     from tutorial_utils.exercises.record import remember
 
     data = options.data or options.script.parent / "data"
     names = [options.stage] if options.stage else list(STAGES)
-    begun, verdicts = time.monotonic(), list[Verdict]()
+    begun, verdicts = time.monotonic(), list["Verdict"]()
 
     def announce(stage: Stage) -> None:
         print(f"{list(STAGES).index(stage.name) + 1:>2}/{len(STAGES)} {stage.name:<10}", end="", flush=True)
@@ -98,11 +102,8 @@ def check(options: argparse.Namespace) -> int:
     return int(bool(missing))
 
 
-def show(verdict: "object") -> None:
+def show(verdict: "Verdict") -> None:
     """Print what was seen, or the reply."""
-    from tutorial_utils.capstone.judge import Verdict
-
-    assert isinstance(verdict, Verdict)
     stage, fault = verdict.stage, verdict.fault
     mark = {"passed": "✓", "not yet": "✗", "waits": "·"}[verdict.outcome]
     said = verdict.seen if fault is None else stage.title

@@ -30,7 +30,7 @@ HINTS: dict[str, tuple[str, ...]] = {
         "imported from train, if train.py ends in if __name__ == '__main__': main().",
     ),
     "damaged": (
-        "Which line raises the error? Only that one belongs into try, in both scripts.",
+        "Which line raises the error? Only that one belongs inside try, in both scripts.",
         "except Exception as error: print(f'{path}: {error}', file=sys.stderr), then continue with the next picture.",
         "Image.open reads the header alone; the error may come later. Convert and resize inside of try.",
     ),
@@ -89,7 +89,7 @@ HINTS: dict[str, tuple[str, ...]] = {
     ),
     "renamed": (
         "Where does predict.py have the names from?",
-        "They belong into model.pt, beside the state dict: the list, in the order of the numbers.",
+        "They belong in model.pt, beside the state dict: the list, in the order of the numbers.",
         "content = torch.load(path, weights_only=True); content['classes'][place]",
     ),
     "odd": (

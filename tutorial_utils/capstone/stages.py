@@ -111,7 +111,7 @@ def files(trials: Trials) -> str:
         raise Fault(
             did,
             f"It wrote {names(elsewhere)} into the folder in which it was started.",
-            "Whatever train.py writes belongs into the folder --output.",
+            "Whatever train.py writes belongs in the folder --output.",
             "train.py 写的所有文件都应放在 --output 文件夹里，而不是当前文件夹。",
         )
     with reading(did):
@@ -668,7 +668,7 @@ def compare_end(trials: Trials, output: Path, did: str) -> None:
             chinese,
         )
     if read_report(output) != read_report(first):
-        raise Fault(did, "report.json differs.", "The best epoch so far belongs into the checkpoint.", chinese)
+        raise Fault(did, "report.json differs.", "The best epoch so far belongs in the checkpoint.", chinese)
 
 
 @stage("保存途中被杀死，文件仍然完整", needs=("killed", "cut", "mended"), after=("resume",))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tutorial_utils.checks.words import describe
+from tutorial_utils.checks.words import ORDER, describe
 
 ONE_SAMPLE = (
     "So this is one sample, and no batch: pass DataLoader(dataset, batch_size=64), not the dataset, and not "
@@ -34,9 +34,7 @@ def check_iterable(dataloader: Any) -> None:
     """Raise ValueError if no batches can come from `dataloader`."""
     if not isinstance(dataloader, Iterable) and not hasattr(dataloader, "__getitem__"):
         raise ValueError(
-            f"The dataloader is {describe(dataloader)}, expected one that gives batches, such as a DataLoader. Are the "
-            "arguments in order? They are dataloader, model, loss_fn, optimizer; of fit model, train_dataloader, "
-            "val_dataloader, loss_fn, optimizer."
+            f"The dataloader is {describe(dataloader)}, expected one that gives batches, such as a DataLoader. {ORDER}"
         )
 
 

@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
 
-from tutorial_utils.checks.words import describe
+from tutorial_utils.checks.words import ORDER, describe
 
 
 def check_made(name: str, thing: Any) -> None:
@@ -23,10 +23,7 @@ def check_made(name: str, thing: Any) -> None:
 def check_callable(name: str, thing: Any) -> None:
     """Raise ValueError if `thing` is given, and cannot be called."""
     if thing is not None and not callable(thing):
-        raise ValueError(
-            f"The {name} is {describe(thing)}, expected one that can be called. Are the arguments in order? They are "
-            "dataloader, model, loss_fn, optimizer; of fit model, train_dataloader, val_dataloader, loss_fn, optimizer."
-        )
+        raise ValueError(f"The {name} is {describe(thing)}, expected one that can be called. {ORDER}")
 
 
 def check_optimizer(optimizer: Optimizer, model: nn.Module, loss_fn: Any = None) -> None:

@@ -5,6 +5,11 @@ from typing import Any
 
 from torch import Tensor
 
+ORDER = (
+    "Are the arguments in order? They are dataloader, model, loss_fn, optimizer; of fit model, train_dataloader, "
+    "val_dataloader, loss_fn, optimizer."
+)
+
 
 def describe(value: Any) -> str:
     """Return a few words on a value: of a tensor its shape and dtype, of a collection what it holds."""

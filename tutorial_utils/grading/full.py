@@ -1,5 +1,6 @@
 """The slow way to grade: the whole notebook runs in a kernel, with its own checks, as it did for its learner."""
 
+import asyncio
 import os
 import re
 import tempfile
@@ -62,7 +63,8 @@ def execute(notebook: NotebookNode, folder: str, environment: dict[str, str], ti
         resources={"metadata": {"path": folder}},
     )
     try:
-        client.execute(env=environment, stdout=DEVNULL, stderr=DEVNULL)  # what a kernel says as it is stopped
+        # In a loop of its own, which is closed behind it; what a kernel says as it is stopped is nothing to read.
+        asyncio.run(client.async_execute(env=environment, stdout=DEVNULL, stderr=DEVNULL))
     except CellTimeoutError:
         return f"timed out after {timeout:g} s"
     except DeadKernelError:
