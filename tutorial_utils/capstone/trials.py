@@ -15,7 +15,10 @@ from tutorial_utils.capstone.runs import Run, end_all, run
 from tutorial_utils.capstone.tables import Folder, Row
 
 EPOCHS = 10  # of the run that most stages look at
-SHORT, LONG = 30, 60  # seconds of processor time for a short run, and for one of all epochs
+LIMITS = {  # seconds of processor time for a run, where that is not 60
+    **dict.fromkeys(("quick", "again", "other_seed", "damaged", "rare"), 30),
+    "together": 180,
+}
 ODD = 321  # training pictures that leave one over in batches of 2, 4, 5, 8, 10, 16, 20, 32, 40, 64, 80 or 160
 
 
@@ -71,15 +74,15 @@ class Trials:
         words = [str(word) for option in options.items() for word in option]
         return [str(self.script), *words, *(["--resume"] if resume else [])]
 
-    def run(self, name: str, command: list[str], limit: float, **more: object) -> Run:
+    def run(self, name: str, command: list[str], **more: object) -> Run:
         """Run a command for the run `name`."""
-        done = run(command, self.folder / name, limit, **more)  # type: ignore[arg-type]
+        done = run(command, self.folder / name, limit_of(name), **more)  # type: ignore[arg-type]
         self.runs.append(done)
         return done
 
     def predict(self, model: Path, files: list[Path], name: str) -> Run:
         """Return what became of `predict.py`, asked about these files."""
-        return self.run(name, [str(self.predict_script), str(model), *map(str, files)], SHORT + LONG)
+        return self.run(name, [str(self.predict_script), str(model), *map(str, files)])
 
     def answers(self, trial: str, data: Folder, rows: list[Row]) -> dict[str, Answer]:
         """Return by file what the model of a run says about the pictures of some rows; asked once for each.
@@ -102,19 +105,24 @@ class Trials:
         return known
 
 
+def limit_of(name: str) -> int:
+    """Return how many seconds of processor time a run, or an answer of predict.py, may take."""
+    return LIMITS.get(name, 60)
+
+
 def quick(trials: Trials) -> Run:
     """Two epochs on a few pictures."""
-    return trials.run("quick", trials.train("quick", trials.small, 2), SHORT)
+    return trials.run("quick", trials.train("quick", trials.small, 2))
 
 
 def again(trials: Trials) -> Run:
     """The same once more."""
-    return trials.run("again", trials.train("again", trials.small, 2), SHORT)
+    return trials.run("again", trials.train("again", trials.small, 2))
 
 
 def other_seed(trials: Trials) -> Run:
     """The same with another seed."""
-    return trials.run("other_seed", trials.train("other_seed", trials.small, 2, seed=2), SHORT)
+    return trials.run("other_seed", trials.train("other_seed", trials.small, 2, seed=2))
 
 
 def damaged(trials: Trials) -> Run:
@@ -123,37 +131,37 @@ def damaged(trials: Trials) -> Run:
     data = tables.with_damage(trials.small).write(folder)
     tables.damage(data, "train")
     tables.damage(data, "test")
-    return trials.run("damaged", trials.train("damaged", data, 1), SHORT)
+    return trials.run("damaged", trials.train("damaged", data, 1))
 
 
 def base(trials: Trials) -> Run:
     """All epochs on all pictures."""
-    return trials.run("base", trials.train("base", trials.data), LONG)
+    return trials.run("base", trials.train("base", trials.data))
 
 
 def tested(trials: Trials) -> Run:
     """All epochs, with other labels and other pictures in the test part."""
     data = tables.with_other_test(trials.data).write(trials.folder / "other-test", tables.negative)
-    return trials.run("tested", trials.train("tested", data), LONG)
+    return trials.run("tested", trials.train("tested", data))
 
 
 def relabelled(trials: Trials) -> Run:
     """All epochs, with other labels alone in the test part; asked for only if `tested` differs."""
     data = tables.with_other_test(trials.data).write(trials.folder / "other-labels")
-    return trials.run("relabelled", trials.train("relabelled", data), LONG)
+    return trials.run("relabelled", trials.train("relabelled", data))
 
 
 def renamed(trials: Trials) -> Run:
     """All epochs, with other names of the classes and the rows in another order."""
     data = tables.renamed(trials.data)[0].write(trials.folder / "other-names")
-    return trials.run("renamed", trials.train("renamed", data), LONG)
+    return trials.run("renamed", trials.train("renamed", data))
 
 
 def odd(trials: Trials) -> Run:
     """One epoch, with so many training pictures that one is left over; how many validate is only known afterwards."""
     data = tables.of_size(trials.small, ODD)
     for attempt in range(3):
-        done = trials.run("odd", trials.train("odd", data.write(trials.folder / f"odd-{attempt}"), 1), SHORT + LONG)
+        done = trials.run("odd", trials.train("odd", data.write(trials.folder / f"odd-{attempt}"), 1))
         if done.status or (missing := ODD - tables.trained_on(done.output)) == 0:
             break
         data = tables.of_size(data, len(data.train) + missing, tables.trained_files(done.output))
@@ -162,7 +170,7 @@ def odd(trials: Trials) -> Run:
 
 def rare(trials: Trials) -> Run:
     """One epoch, with a class of one picture, and one that the test part lacks."""
-    return trials.run("rare", trials.train("rare", tables.rare(trials.small).write(trials.folder / "few"), 1), SHORT)
+    return trials.run("rare", trials.train("rare", tables.rare(trials.small).write(trials.folder / "few"), 1))
 
 
 def killed(trials: Trials) -> Run:
@@ -178,7 +186,7 @@ def killed(trials: Trials) -> Run:
             seen.append(time.monotonic())
         return len(seen) >= 3 and time.monotonic() - seen[2] > (seen[2] - seen[1]) / 3
 
-    return trials.run("killed", trials.train("killed", trials.data), LONG, interrupt=interrupt)
+    return trials.run("killed", trials.train("killed", trials.data), interrupt=interrupt)
 
 
 def resumed(trials: Trials) -> Run:
@@ -192,7 +200,7 @@ def resumed(trials: Trials) -> Run:
         counts.append(count_rows(output) or counts[0])
         return False
 
-    done = trials.run("resumed", trials.train("resumed", trials.data, resume=True), LONG, interrupt=interrupt)
+    done = trials.run("resumed", trials.train("resumed", trials.data, resume=True), interrupt=interrupt)
     done.began_anew = 1 in counts  # three epochs were done before
     return done
 
@@ -202,13 +210,13 @@ def cut(trials: Trials) -> Run:
     tables.copy_output(trials.get("killed").output, trials.folder / "cut")
     sizes = [file.stat().st_size for file in trials.get("base").output.rglob("*.pt*") if file.is_file()]
     largest = min(sizes, default=1 << 16) // 2
-    return trials.run("cut", trials.train("cut", trials.data, resume=True), LONG, largest=largest)
+    return trials.run("cut", trials.train("cut", trials.data, resume=True), largest=largest)
 
 
 def mended(trials: Trials) -> Run:
     """That run, gone on with."""
     tables.copy_output(trials.get("cut").output, trials.folder / "mended")
-    return trials.run("mended", trials.train("mended", trials.data, resume=True), LONG)
+    return trials.run("mended", trials.train("mended", trials.data, resume=True))
 
 
 def together(trials: Trials) -> Run:
@@ -233,7 +241,7 @@ def together(trials: Trials) -> Run:
                     child.resume()
         return False
 
-    done = trials.run("together", [*torchrun, *trials.train("together", trials.data)], 3 * LONG, interrupt=interrupt)
+    done = trials.run("together", [*torchrun, *trials.train("together", trials.data)], interrupt=interrupt)
     done.rows_while_halted = marks[1][1] - marks[0][1] if len(marks) > 1 else None
     return done
 

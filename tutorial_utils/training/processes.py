@@ -6,19 +6,21 @@ Source: https://docs.pytorch.org/docs/stable/distributed.html
 """
 
 import os
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from tutorial_utils.devices import pick_device
 
 TORCHRUN = ("WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # what it sets besides RANK
+RECENT: deque[Tensor] = deque(maxlen=4)  # what was last reduced
 OTHER_LAUNCHERS = {  # by the variable that says how many processes each has started
     "SLURM_STEP_NUM_TASKS": "srun",
     "SLURM_NTASKS": "SLURM",
@@ -128,12 +130,22 @@ def destroy_process_group() -> None:
         dist.destroy_process_group()
 
 
+def all_reduce(shared: Tensor, operation: Any = dist.ReduceOp.SUM) -> None:
+    """Reduce a tensor in place over all processes, and keep it until some others have been reduced.
+
+    A thread of Gloo lets go of it last. If no one else holds it by then, the thread waits for Python's lock, and at the
+    end of the program, PyTorch 2.9 waits for the thread with that lock in its hands: for ever.
+    """
+    RECENT.append(shared)
+    dist.all_reduce(shared, operation)
+
+
 def reduce_mean(means: Sequence[float], examples: int, device: torch.device) -> list[float]:
     """Return the means over the examples of all processes, from the means over those of this process."""
     if not dist.is_initialized():
         return list(means)
     sums = torch.tensor([*means, 1.0], dtype=torch.float64, device=device) * examples
-    dist.all_reduce(sums)  # adds up the tensors of all processes; each gets the result
+    all_reduce(sums)  # adds up the tensors of all processes; each gets the result
     averages: list[float] = (sums[:-1] / sums[-1]).tolist()
     return averages
 
@@ -143,7 +155,7 @@ def reduce_max(number: int) -> int:
     if not dist.is_initialized():
         return number
     shared = torch.tensor(number)  # on the CPU: no GPU has to wait for it
-    dist.all_reduce(shared, dist.ReduceOp.MAX)
+    all_reduce(shared, dist.ReduceOp.MAX)
     return int(shared)
 
 
